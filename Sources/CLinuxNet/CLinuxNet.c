@@ -1,0 +1,1 @@
+// Kernel UAPI and static inline shims.

@@ -1,0 +1,56 @@
+/// EtherType values (IEEE 802, IANA).
+public enum EtherType {
+    /// IPv4.
+    public static let ipv4: UInt16 = 0x0800
+    /// ARP.
+    public static let arp: UInt16 = 0x0806
+    /// IPv6.
+    public static let ipv6: UInt16 = 0x86dd
+}
+
+/// An Ethernet II header: destination (0), source (6), type (12); 14 bytes, no VLAN tag.
+public struct EthernetHeader {
+    /// Header length in bytes.
+    public static let length = 14
+    @usableFromInline enum Field {
+        @usableFromInline static let destination = 0
+        @usableFromInline static let source = 6
+        @usableFromInline static let type = 12
+    }
+
+    /// The frame, header included.
+    public let bytes: PacketBytes
+
+    /// A view of a frame; nil when it is shorter than the header.
+    @inlinable @inline(__always)
+    public init?(_ bytes: PacketBytes) {
+        guard bytes.count >= Self.length else { return nil }
+        self.bytes = bytes
+    }
+
+    /// A view of memory that has room for the header.
+    @inlinable @inline(__always)
+    public init(unchecked bytes: PacketBytes) { self.bytes = bytes }
+
+    /// Where the frame goes.
+    @inlinable @inline(__always)
+    public var destination: MACAddress {
+        get { MACAddress(bytes, at: Field.destination) }
+        nonmutating set { newValue.write(to: bytes, at: Field.destination) }
+    }
+    /// Where it comes from.
+    @inlinable @inline(__always)
+    public var source: MACAddress {
+        get { MACAddress(bytes, at: Field.source) }
+        nonmutating set { newValue.write(to: bytes, at: Field.source) }
+    }
+    /// What it carries: an `EtherType`.
+    @inlinable @inline(__always)
+    public var type: UInt16 {
+        get { bytes.load(Field.type) }
+        nonmutating set { bytes.store(newValue, Field.type) }
+    }
+    /// What follows the header.
+    @inlinable @inline(__always)
+    public var payload: PacketBytes { bytes.dropping(Self.length) }
+}
