@@ -1,5 +1,3 @@
-public import Wire
-
 /// How a tunnelled packet is wrapped (`--tun-type`).
 public enum TunnelKind: UInt8, Hashable, Sendable {
     /// IP in IP (RFC 2003), the default.
