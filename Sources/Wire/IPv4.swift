@@ -38,6 +38,17 @@ public struct IPv4Header {
         self.bytes = bytes
     }
 
+    /// A view of the packet that an ICMP error quotes: its header is there in full, its payload may be cut off.
+    @inlinable @inline(__always)
+    public init?(quoted bytes: PacketBytes) {
+        guard bytes.count >= Self.minimumLength else { return nil }
+        let first = bytes[Field.versionAndLength]
+        let header = Int(first & 0xf) &* 4
+        let total = Int(bytes.load(Field.totalLength, as: UInt16.self))
+        guard first >> 4 == 4, header >= Self.minimumLength, header <= total, header <= bytes.count else { return nil }
+        self.bytes = bytes
+    }
+
     /// A view of memory that has room for the header.
     @inlinable @inline(__always)
     public init(unchecked bytes: PacketBytes) { self.bytes = bytes }
