@@ -276,6 +276,21 @@ public struct ServiceTableView {
         return nil
     }
 
+    /// Whether a service has this real server (`ip_vs_ctl.c`, `ip_vs_has_real_service`). Walks all services.
+    public func hasServer(transportProtocol: UInt8, address: IPAddress, port: UInt16) -> Bool {
+        for number in 0..<count {
+            let record = unsafe records[number]
+            guard unsafe record.pointee.transportProtocol == transportProtocol || record.pointee.mark != 0 else {
+                continue
+            }
+            for place in 0..<(unsafe record.pointee.count) {
+                let destination = unsafe record.pointee.destinations[place]
+                if destination.port == port, destination.address == address { return true }
+            }
+        }
+        return false
+    }
+
     /// Whether a service has this virtual address.
     @inlinable
     public func owns(_ address: IPAddress) -> Bool {
