@@ -31,9 +31,7 @@ final class FrameMemory {
         buffers = contents.map { .allocate(byteCount: Frame.headroom + $0.count + 64, alignment: 64) }
         frames = zip(buffers, contents).map { buffer, bytes in
             var frame = Frame(buffer: buffer, capacity: Frame.headroom + bytes.count + 64)
-            bytes.withUnsafeBytes {
-                (buffer + Frame.headroom).copyMemory(from: $0.baseAddress!, byteCount: bytes.count)
-            }
+            UnsafeMutableRawBufferPointer(start: buffer + Frame.headroom, count: bytes.count).copyBytes(from: bytes)
             frame.length = bytes.count
             frame.offload = offload
             return frame
