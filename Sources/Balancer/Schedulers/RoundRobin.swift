@@ -2,10 +2,11 @@
 /// (`net/netfilter/ipvs/ip_vs_rr.c`).
 ///
 /// The cursor holds the slot of the last pick plus one; 0 stands for the head of the list.
-@usableFromInline
-enum RoundRobin {
-    @inlinable
-    static func schedule(_ service: ServiceReference, _ slots: StateSlots) -> Int? {
+enum RoundRobin: Scheduler {
+    static var title: String { "Round robin" }
+    static var summary: String { "each server in turn, whatever its weight (0: none)" }
+
+    static func schedule(_ service: ServiceReference, _ request: ScheduleRequest, _ slots: StateSlots) -> Int? {
         let record = service.record
         let state = slots.service(record.slot)
         while true {

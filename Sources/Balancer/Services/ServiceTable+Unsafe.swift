@@ -56,6 +56,8 @@ public struct ServiceRecord {
     @usableFromInline var schedulerTable: UnsafeMutablePointer<UInt32>
     /// Values in the scheduler's table.
     public var tableCount: Int
+    /// What lblc and lblcr remember (`SchedulerMemory.map`).
+    var localityMap: LocalityMap? = nil
 
     /// The destination at `place`.
     @inlinable @inline(__always)
