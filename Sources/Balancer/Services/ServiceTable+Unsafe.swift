@@ -302,3 +302,34 @@ public struct ServiceReference {
     @inlinable @inline(__always)
     public var record: ServiceRecord { unsafe pointer.pointee }
 }
+
+extension ServiceRecord {
+    /// The record of `service` without destinations.
+    init(_ service: VirtualService, slot: UInt32) {
+        switch service.key {
+        case .address(let transportProtocol, let address, let port):
+            self.address = address
+            self.port = port
+            self.transportProtocol = transportProtocol
+            mark = 0
+        case .mark(let mark, let family):
+            address = family == .v4 ? .anyV4 : .anyV6
+            port = 0
+            transportProtocol = 0
+            self.mark = mark
+        }
+        self.slot = slot
+        scheduler = service.scheduler
+        schedulerFlags = service.schedulerFlags.rawValue
+        isOnePacket = service.isOnePacket
+        isPersistent = service.persistence != nil
+        persistenceTimeout = service.persistence?.timeout ?? 0
+        prefixLength = UInt8(truncatingIfNeeded: service.prefixLength)
+        schedulerNumbers = (0, 0)
+        count = 0
+        tableCount = 0
+        // Replaced by ServiceBlock; never read while the counts are 0.
+        unsafe destinations = UnsafeMutablePointer(bitPattern: 8).unsafelyUnwrapped
+        unsafe schedulerTable = UnsafeMutablePointer(bitPattern: 8).unsafelyUnwrapped
+    }
+}
