@@ -89,8 +89,8 @@ extension SchedulerKind {
     }
 
     /// Memory that the scheduler needs beside the service's two words; nil for most. The control side makes it when a
-    /// service begins to use the scheduler, names it in each of the service's records, and lets it go a grace period
-    /// after the last snapshot that names it.
+    /// service begins to use the scheduler and gives it to each `ServiceBlock` of the service, which keeps it for as
+    /// long as a worker may read it.
     func makeMemory(_ provider: MemoryProvider) -> SchedulerMemory? {
         let members = implementation.rememberedDestinations
         return members == 0 ? nil : SchedulerMemory(members: members, provider: provider)
@@ -158,6 +158,8 @@ public struct ScheduleRequest: Sendable {
 enum ServiceChange {
     /// It was made, or given another scheduler.
     case started
+    /// Its flags, table size or persistence changed; its destinations did not.
+    case configured
     /// The destination at this place (0: the newest) was added.
     case added(place: Int)
     /// The destination at this place was edited.

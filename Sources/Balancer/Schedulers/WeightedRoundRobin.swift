@@ -90,6 +90,7 @@ enum WeightedRoundRobin: Scheduler {
         let weights = service.records.map(\.weight).filter { $0 > 0 }
         let step = weights.isEmpty ? 1 : GreatestCommonDivisor.of(weights)
         let first = (weights.max() ?? 0) - (step - 1)
+        if case .configured = change { return SchedulerPreparation(numbers: (step, first)) }
         var current = if case .started = change { Int32(0) } else { WeightedPosition(state.cursor).weight }
         if current > first || current == 0 {
             current = first

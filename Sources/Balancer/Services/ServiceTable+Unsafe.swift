@@ -87,8 +87,13 @@ public struct ServiceRecord {
 @safe
 final class ServiceBlock: @unchecked Sendable {
     let record: UnsafeMutablePointer<ServiceRecord>
+    /// Kept for as long as a worker may read a record that names it.
+    private let memory: SchedulerMemory?
 
-    init(_ record: ServiceRecord, destinations: [DestinationRecord], table: [UInt32]) {
+    init(
+        _ record: ServiceRecord, destinations: [DestinationRecord], table: [UInt32], memory: SchedulerMemory? = nil
+    ) {
+        self.memory = memory
         let list = UnsafeMutablePointer<DestinationRecord>.allocate(capacity: max(destinations.count, 1))
         let values = UnsafeMutablePointer<UInt32>.allocate(capacity: max(table.count, 1))
         for (place, destination) in destinations.enumerated() { unsafe (list + place).initialize(to: destination) }
@@ -99,6 +104,7 @@ final class ServiceBlock: @unchecked Sendable {
         unsafe record.schedulerTable = values
         record.count = destinations.count
         record.tableCount = table.count
+        record.localityMap = memory?.map
         unsafe self.record.initialize(to: record)
     }
 
