@@ -8,7 +8,7 @@ extension Engine {
         guard rules[service.key] == nil else { throw .serviceExists }
         try check(service)
         guard let slot = state.takeService() else { throw .tableFull }
-        rules[service.key] = ServiceRule(service, slot: slot, slots: slots)
+        rules[service.key] = ServiceRule(service, slot: slot, slots: slots, provider: configuration.memory)
         order.append(service.key)
         publish()
     }
@@ -19,7 +19,7 @@ extension Engine {
         try check(service)
         let isRestarted = rule.service.scheduler != service.scheduler
         rule.service = service
-        rule.rebuild(isRestarted ? .started : .edited(place: 0), slots)
+        rule.rebuild(isRestarted ? .started : .configured, slots)
         publish()
     }
 

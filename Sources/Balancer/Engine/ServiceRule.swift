@@ -28,23 +28,29 @@ final class ServiceRule {
     var destinations: [DestinationRule] = []
     var traffic = FoldedTraffic()
     private(set) var block: ServiceBlock
+    private let provider: MemoryProvider
+    private var memory: SchedulerMemory?
 
-    init(_ service: VirtualService, slot: UInt32, slots: StateSlots) {
+    init(_ service: VirtualService, slot: UInt32, slots: StateSlots, provider: MemoryProvider) {
         self.service = service
         self.slot = slot
+        self.provider = provider
         block = ServiceBlock(Self.header(service, slot: slot), destinations: [], table: [])
         rebuild(.started, slots)
     }
 
     /// Make the record anew after a change.
     func rebuild(_ change: ServiceChange, _ slots: StateSlots) {
+        if case .started = change { memory = service.scheduler.makeMemory(provider) }
         let records = destinations.map(\.record)
         for (place, rule) in destinations.enumerated() { slots.destination(rule.slot).place = UInt32(place) }
         let prepared = service.scheduler.prepare(
-            change, ServiceDestinations(records: records, flags: service.schedulerFlags), slots.service(slot))
+            change,
+            ServiceDestinations(records: records, flags: service.schedulerFlags, tableSize: service.tableSize),
+            slots.service(slot))
         var header = Self.header(service, slot: slot)
         header.schedulerNumbers = prepared.numbers
-        block = ServiceBlock(header, destinations: records, table: prepared.table)
+        block = ServiceBlock(header, destinations: records, table: prepared.table, memory: memory)
     }
 
     private static func header(_ service: VirtualService, slot: UInt32) -> ServiceRecord {

@@ -1,16 +1,19 @@
 /// rr: the next usable destination after the last pick, round the list, newest first
 /// (`net/netfilter/ipvs/ip_vs_rr.c`).
 ///
-/// The cursor holds the slot of the last pick plus one; 0 stands for the head of the list.
-@usableFromInline
-enum RoundRobin {
-    @inlinable
-    static func schedule(_ service: ServiceReference, _ slots: StateSlots) -> Int? {
+/// The low half of the service's first word is the slot of the last pick plus one, 0 standing for the head of the list, as
+/// it is under wrr: a worker that still has the snapshot from before a change of scheduler leaves nothing unreadable.
+enum RoundRobin: Scheduler {
+    static var title: String { "Round robin" }
+    static var summary: String { "each server in turn, whatever its weight (0: none)" }
+
+    static func schedule(_ service: ServiceReference, _ request: ScheduleRequest, _ slots: StateSlots) -> Int? {
         let record = service.record
         let state = slots.service(record.slot)
         while true {
             let cursor = state.cursor
-            let last = cursor == 0 ? nil : record.place(of: UInt32(truncatingIfNeeded: cursor &- 1), slots)
+            let mark = UInt32(truncatingIfNeeded: cursor)
+            let last = mark == 0 ? nil : record.place(of: mark &- 1, slots)
             var place = last.map { $0 &+ 1 } ?? 0
             var found: Int?
             for _ in 0..<record.count {
@@ -36,7 +39,7 @@ enum RoundRobin {
         case .removed(let place, let removed):
             let successor = place == 0 ? 0 : UInt64(service.records[place - 1].slot) + 1
             _ = state.exchangeCursor(UInt64(removed.slot) + 1, successor)
-        case .added, .edited:
+        case .configured, .added, .edited:
             break
         }
         return SchedulerPreparation()

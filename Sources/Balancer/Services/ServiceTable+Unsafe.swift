@@ -56,6 +56,8 @@ public struct ServiceRecord {
     @usableFromInline var schedulerTable: UnsafeMutablePointer<UInt32>
     /// Values in the scheduler's table.
     public var tableCount: Int
+    /// What lblc and lblcr remember (`SchedulerMemory.map`).
+    var localityMap: LocalityMap? = nil
 
     /// The destination at `place`.
     @inlinable @inline(__always)
@@ -85,8 +87,13 @@ public struct ServiceRecord {
 @safe
 final class ServiceBlock: @unchecked Sendable {
     let record: UnsafeMutablePointer<ServiceRecord>
+    /// Kept for as long as a worker may read a record that names it.
+    private let memory: SchedulerMemory?
 
-    init(_ record: ServiceRecord, destinations: [DestinationRecord], table: [UInt32]) {
+    init(
+        _ record: ServiceRecord, destinations: [DestinationRecord], table: [UInt32], memory: SchedulerMemory? = nil
+    ) {
+        self.memory = memory
         let list = UnsafeMutablePointer<DestinationRecord>.allocate(capacity: max(destinations.count, 1))
         let values = UnsafeMutablePointer<UInt32>.allocate(capacity: max(table.count, 1))
         for (place, destination) in destinations.enumerated() { unsafe (list + place).initialize(to: destination) }
@@ -97,6 +104,7 @@ final class ServiceBlock: @unchecked Sendable {
         unsafe record.schedulerTable = values
         record.count = destinations.count
         record.tableCount = table.count
+        record.localityMap = memory?.map
         unsafe self.record.initialize(to: record)
     }
 
