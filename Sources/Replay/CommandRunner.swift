@@ -10,7 +10,7 @@ final class CommandRunner {
 
     init(_ session: Session) {
         self.session = session
-        executor = CommandExecutor(table: session.engine)
+        executor = CommandExecutor(resolver: SystemResolver())
     }
 
     /// Run a command line.
@@ -37,7 +37,7 @@ final class CommandRunner {
     }
 
     /// Run `ipvsadm` with these arguments.
-    func ipvsadm(_ arguments: [String]) -> CommandResult { executor.run(arguments, input: "") }
+    func ipvsadm(_ arguments: [String]) -> CommandResult { executor.execute(arguments, on: session.engine) }
 
     /// `… ip daddr PREFIX meta mark set N`.
     private func mark(_ words: [String], _ line: String) throws {
