@@ -38,7 +38,7 @@ public struct CommandParser: Sendable {
             case .option(let option, let value):
                 try draft.take(option, value: value, written: scanner.current)
             case .failure(let written, let reason):
-                throw UsageError("\(written): \(reason)", status: 255)
+                throw .badOption(written, reason)
             case .end: break scanning
             }
         }

@@ -28,7 +28,8 @@ public struct FixedResolver: NameResolver {
         hosts: ["localhost": IPAddress(v4: 0x7f00_0001)],
         tcp: [
             "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "http": 80, "pop3": 110, "imap2": 143,
-            "ldap": 389, "https": 443, "submission": 587, "ldaps": 636, "imaps": 993, "pop3s": 995, "mysql": 3306,
+            "ldap": 389, "https": 443, "submission": 587, "ldaps": 636, "imaps": 993, "pop3s": 995, "http-alt": 8080,
+            "mysql": 3306,
             "postgresql": 5432,
         ],
         udp: [

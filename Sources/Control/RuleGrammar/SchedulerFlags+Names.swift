@@ -12,7 +12,8 @@ extension SchedulerFlags {
             }
             let parts = name.split(separator: "-", maxSplits: 1)
             guard parts.count == 2, let owner = parts.first, owner == "sh" || owner == "mh",
-                let flag = [.fallback, .port].first(where: { (flag: SchedulerFlags) in flag.suffix == String(parts[1]) })
+                let flag = [.fallback, .port].first(where: { (flag: SchedulerFlags) in flag.suffix == String(parts[1]) }
+                )
             else { throw UsageError("invalid scheduler flag `\(name)'") }
             guard owner == scheduler else { throw UsageError("incompatible scheduler flag `\(name)'") }
             flags.insert(flag)
