@@ -42,7 +42,7 @@ struct CommandDraft {
         case .command, .help, .version: throw UsageError("invalid option `\(written)'")
         case .sort: break
         case .ipv6:
-            guard case .mark(let mark, _)? = key else { throw UsageError("-6 used before -f") }
+            guard case .mark(let mark, _)? = key else { throw UsageError("-6 used before -f\n") }
             key = .mark(mark, family: .v6)
             netmask = nil
         case .parameter(let parameter):

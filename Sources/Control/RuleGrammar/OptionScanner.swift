@@ -56,8 +56,13 @@ struct OptionScanner {
             return .failure(written: current, reason: Self.unknown)
         }
         var rest = letters.dropFirst()
-        if rest.first == "=" { rest = rest.dropFirst() }
+        let isAssigned = rest.first == "="
+        if isAssigned { rest = rest.dropFirst() }
         if case .none = option.argument {
+            guard !isAssigned else {
+                bundle = nil
+                return .failure(written: current, reason: Self.unwanted)
+            }
             bundle = rest.isEmpty ? nil : rest
             return .option(option, value: nil)
         }
