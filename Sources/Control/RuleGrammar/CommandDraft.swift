@@ -131,8 +131,10 @@ struct CommandDraft {
 
     private mutating func takeNetmask(_ value: String) throws(UsageError) {
         if key?.family == .v6 {
-            netmask = .v6(Int(try Self.number(value, 1...128, "illegal ipv6 netmask specified")))
-        } else if let mask = RuleNumber.internetAddress(value) {
+            let length = RuleNumber.leadingNumber(value)
+            guard (1...128).contains(length) else { throw UsageError("illegal ipv6 netmask specified") }
+            netmask = .v6(Int(length))
+        } else if let mask = RuleNumber.internetAddress(value) ?? resolver.address(ofHost: value)?.v4 {
             netmask = .v4(mask)
         } else {
             throw UsageError("illegal virtual server persistent mask specified")

@@ -19,6 +19,15 @@ enum RuleNumber {
         return number
     }
 
+    /// The number that a text begins with, as `atoi(3)` has it: 0 when there is none.
+    static func leadingNumber(_ text: String) -> Int64 {
+        let blanks = text.utf8.prefix { $0 == 0x20 || (0x09...0x0d).contains($0) }.count
+        let rest = text.utf8.dropFirst(blanks)
+        let sign = rest.first == UInt8(ascii: "-") || rest.first == UInt8(ascii: "+") ? 1 : 0
+        let digits = rest.dropFirst(sign).prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }.count
+        return long(String(text.utf8.prefix(blanks + sign + digits)) ?? "") ?? 0
+    }
+
     /// A number within a range; nil otherwise.
     static func number(_ text: String, in range: ClosedRange<Int64>) -> Int64? {
         guard let number = long(text), range.contains(number) else { return nil }
