@@ -101,11 +101,15 @@ final class NetlinkSocket {
         return true
     }
 
-    /// Send requests and wait for the kernel's acknowledgement of the last one (it must carry `NLM_F_ACK`).
+    /// Send requests and wait for the kernel's acknowledgement of one of them, which must carry `NLM_F_ACK`.
     ///
+    /// - Parameter last: The sequence number of that one; the last one's unless given.
     /// - Throws: The first error among the answers.
-    func request(_ writer: MessageWriter, call: String, object: String) throws(NetlinkError) {
+    func request(
+        _ writer: MessageWriter, last: UInt32? = nil, call: String, object: String
+    ) throws(NetlinkError) {
         let first = sequence
+        let last = last ?? writer.sequence
         try send(writer, call: call, object: object)
         var result: Result<Void, NetlinkError>?
         while result == nil {
@@ -115,7 +119,7 @@ final class NetlinkSocket {
                 if number != 0 {
                     result = .failure(
                         .call(call, object: object, Errno(rawValue: number), detail: message.errorText))
-                } else if message.sequence == writer.sequence {
+                } else if message.sequence == last {
                     result = .success(())
                 }
             }
