@@ -11,6 +11,13 @@ public struct CaptureFile: Sendable {
         public var microseconds: UInt32
         /// Its bytes.
         public var bytes: [UInt8]
+
+        /// From its parts.
+        public init(seconds: UInt32, microseconds: UInt32, bytes: [UInt8]) {
+            self.seconds = seconds
+            self.microseconds = microseconds
+            self.bytes = bytes
+        }
     }
 
     /// What is wrong with a capture.

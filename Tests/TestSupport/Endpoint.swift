@@ -14,7 +14,7 @@ public struct Endpoint: Hashable, Sendable {
     }
 
     /// From text; nil when it is not an endpoint.
-    public init?(_ text: String) {
+    public init?(parsing text: String) {
         if let address = IPAddress(text) {
             self.init(address)
             return
@@ -32,7 +32,7 @@ public struct Endpoint: Hashable, Sendable {
 extension Endpoint: ExpressibleByStringLiteral {
     /// From a literal, which must be an endpoint.
     public init(stringLiteral text: String) {
-        guard let endpoint = Endpoint(text) else { preconditionFailure("not an endpoint: \(text)") }
+        guard let endpoint = Endpoint(parsing: text) else { preconditionFailure("not an endpoint: \(text)") }
         self = endpoint
     }
 }

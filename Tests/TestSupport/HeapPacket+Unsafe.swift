@@ -17,7 +17,7 @@ public final class HeapPacket {
         length = packet.count
         buffer = .allocate(byteCount: headroom + packet.count + tailroom, alignment: 64)
         buffer.initializeMemory(as: UInt8.self, repeating: Self.filler)
-        for (offset, byte) in packet.enumerated() { buffer[headroom + offset] = byte }
+        UnsafeMutableRawBufferPointer(rebasing: buffer[headroom..<headroom + packet.count]).copyBytes(from: packet)
     }
 
     deinit { buffer.deallocate() }

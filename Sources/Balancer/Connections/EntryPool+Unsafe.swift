@@ -146,3 +146,42 @@ extension ConnectionEntry {
     /// A free entry reads as removed, so that a walk over the table passes it over.
     func markFree() { unsafe hot.pointee.state.store(EntryFlags.removed.rawValue, ordering: .releasing) }
 }
+
+// MARK: Templates
+
+extension ConnectionEntry {
+    /// This entry ends before `template` does.
+    public func control(by template: ConnectionEntry) {
+        template.addControlled()
+        control = template.index
+    }
+
+    /// A template has seen one of its connections answered (kernel: `IP_VS_CTPL_S_ASSURED`).
+    public func assure() {
+        let old = stateWord
+        if old & 0xff == 0 { _ = exchangeState(old, old | 1) }
+    }
+
+    /// Whether `worker` made it, and so keeps its timer.
+    public func isOwned(by worker: UInt8) -> Bool { owner == worker }
+}
+
+extension ConnectionTable {
+    /// `entry` has ended: its template controls one less.
+    public func release(control: UInt32, of entry: ConnectionEntry) {
+        self.entry(control).removeControlled()
+        entry.control = nil
+    }
+
+    /// Give a template other ports, under which no lookup finds it (`ip_vs_conn.c`, `ip_vs_check_template`). The one case
+    /// in which an entry's key changes; only the worker that found the template invalid does it.
+    public func rename(_ template: ConnectionEntry, virtualPort: UInt16, destinationPort: UInt16) {
+        let old = hash(template.requestKey)
+        guard clearSlot(old, template.index &+ 1) else { return }
+        releaseSlot(old, template.index &+ 1)
+        unsafe template.hot.pointee.virtualPort = virtualPort
+        unsafe template.hot.pointee.destinationPort = destinationPort
+        unsafe template.hot.pointee.clientPort = 0
+        _ = insertSlot(hash(template.requestKey), template.index &+ 1, unique: nil)
+    }
+}

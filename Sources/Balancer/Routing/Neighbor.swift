@@ -54,6 +54,10 @@ public struct NeighborResult: Hashable, Sendable, BitwiseCopyable {
         self.state = state
     }
 
+    /// Whether frames can be sent to `mac`.
+    @inlinable @inline(__always)
+    public var isUsable: Bool { state.rawValue >= NeighborState.stale.rawValue }
+
     /// What an unknown neighbour gives.
     @inlinable @inline(__always)
     public static var missing: NeighborResult { NeighborResult(mac: MACAddress(bits: 0), state: .missing) }
