@@ -55,3 +55,25 @@ public protocol Port: AnyObject {
     /// `statistics.transmitDrops`.
     func transmit(_ frames: UnsafeMutableBufferPointer<Frame>)
 }
+
+/// The kinds of port there are. To add one: a folder with the type that conforms to `Port`, and a case here.
+public enum PortKind: String, CaseIterable, Hashable, Sendable {
+    /// `PacketSocket`: a network interface through AF_PACKET.
+    case packet
+    /// `CapturePort`: capture files.
+    case capture
+    /// `LoopbackPort`: queues in memory.
+    case loopback
+
+    /// The name users give and see.
+    public var name: String { rawValue }
+
+    /// What it is, for help texts.
+    public var summary: String {
+        switch self {
+        case .packet: "a network interface, through a packet socket"
+        case .capture: "capture files: plays one, writes another"
+        case .loopback: "queues in memory, for tests"
+        }
+    }
+}

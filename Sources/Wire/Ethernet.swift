@@ -1,21 +1,21 @@
 /// EtherType values (IEEE 802, IANA).
 public enum EtherType {
     /// IPv4.
-    public static let ipv4: UInt16 = 0x0800
+    @inlinable public static var ipv4: UInt16 { 0x0800 }
     /// ARP.
-    public static let arp: UInt16 = 0x0806
+    @inlinable public static var arp: UInt16 { 0x0806 }
     /// IPv6.
-    public static let ipv6: UInt16 = 0x86dd
+    @inlinable public static var ipv6: UInt16 { 0x86dd }
 }
 
 /// An Ethernet II header: destination (0), source (6), type (12); 14 bytes, no VLAN tag.
 public struct EthernetHeader {
     /// Header length in bytes.
-    public static let length = 14
+    @inlinable public static var length: Int { 14 }
     @usableFromInline enum Field {
-        @usableFromInline static let destination = 0
-        @usableFromInline static let source = 6
-        @usableFromInline static let type = 12
+        @inlinable static var destination: Int { 0 }
+        @inlinable static var source: Int { 6 }
+        @inlinable static var type: Int { 12 }
     }
 
     /// The frame, header included.

@@ -4,17 +4,17 @@ public struct OffloadFacts: Hashable, Sendable, BitwiseCopyable {
     /// Kinds of super-frame (`VIRTIO_NET_HDR_GSO_*`).
     public enum Segmentation {
         /// An ordinary frame.
-        public static let none: UInt8 = 0
+        @inlinable public static var none: UInt8 { 0 }
         /// TCP over IPv4.
-        public static let tcpv4: UInt8 = 1
+        @inlinable public static var tcpv4: UInt8 { 1 }
         /// UDP, by fragmentation (not sent by Linux since 4.14).
-        public static let udp: UInt8 = 3
+        @inlinable public static var udp: UInt8 { 3 }
         /// TCP over IPv6.
-        public static let tcpv6: UInt8 = 4
+        @inlinable public static var tcpv6: UInt8 { 4 }
         /// UDP, by datagram (`VIRTIO_NET_HDR_GSO_UDP_L4`).
-        public static let udpL4: UInt8 = 5
+        @inlinable public static var udpL4: UInt8 { 5 }
         /// Set in addition when the first segment alone carries CWR (`VIRTIO_NET_HDR_GSO_ECN`).
-        public static let ecn: UInt8 = 0x80
+        @inlinable public static var ecn: UInt8 { 0x80 }
     }
 
     /// Whether the transport checksum is partial (`VIRTIO_NET_HDR_F_NEEDS_CSUM`).
@@ -59,7 +59,7 @@ public struct OffloadFacts: Hashable, Sendable, BitwiseCopyable {
 @safe
 public struct Frame {
     /// Bytes kept free before a received frame, for headers to be prepended: an outer IPv6 and GUE header fit.
-    public static let headroom = 128
+    @inlinable public static var headroom: Int { 128 }
 
     @usableFromInline let buffer: UnsafeMutableRawPointer
     /// Size of the buffer in bytes.

@@ -47,7 +47,8 @@ extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
             guard !part.isEmpty else { return [] }
             var words: [UInt16] = []
             for piece in part.split(separator: ":", omittingEmptySubsequences: false) {
-                guard (1...4).contains(piece.utf8.count), piece.utf8.first != UInt8(ascii: "+"),
+                // The standard library's parser would take a sign for a digit.
+                guard (1...4).contains(piece.utf8.count), piece.first?.isHexDigit == true,
                     let word = UInt16(piece, radix: 16)
                 else { return nil }
                 words.append(word)

@@ -34,9 +34,9 @@ public struct IPAddress: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// 0.0.0.0.
-    public static let anyV4 = IPAddress(v4: 0)
+    @inlinable public static var anyV4: IPAddress { IPAddress(v4: 0) }
     /// `::`.
-    public static let anyV6 = IPAddress(high: 0, low: 0)
+    @inlinable public static var anyV6: IPAddress { IPAddress(high: 0, low: 0) }
 
     /// Whether this is an IPv4 address.
     @inlinable @inline(__always)
@@ -107,6 +107,12 @@ public struct IPAddress: Hashable, Sendable, BitwiseCopyable {
 }
 
 extension IPAddress: Comparable {
+    /// Whether all 16 bytes are the same.
+    @inlinable @inline(__always)
+    public static func == (left: IPAddress, right: IPAddress) -> Bool {
+        left.high == right.high && left.low == right.low
+    }
+
     /// IPv4 before IPv6, then by number.
     @inlinable
     public static func < (left: IPAddress, right: IPAddress) -> Bool {

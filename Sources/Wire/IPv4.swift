@@ -2,25 +2,25 @@
 /// and fragment offset (6), TTL (8), protocol (9), checksum (10), source (12), destination (16), options (20).
 public struct IPv4Header {
     /// Length without options, in bytes.
-    public static let minimumLength = 20
+    @inlinable public static var minimumLength: Int { 20 }
     /// The don't-fragment bit of the fragment word.
-    public static let dontFragment: UInt16 = 0x4000
+    @inlinable public static var dontFragment: UInt16 { 0x4000 }
     /// The more-fragments bit of the fragment word.
-    public static let moreFragments: UInt16 = 0x2000
+    @inlinable public static var moreFragments: UInt16 { 0x2000 }
     /// The offset bits of the fragment word, in units of eight bytes.
-    public static let offsetMask: UInt16 = 0x1fff
+    @inlinable public static var offsetMask: UInt16 { 0x1fff }
 
     @usableFromInline enum Field {
-        @usableFromInline static let versionAndLength = 0
-        @usableFromInline static let typeOfService = 1
-        @usableFromInline static let totalLength = 2
-        @usableFromInline static let identification = 4
-        @usableFromInline static let fragment = 6
-        @usableFromInline static let timeToLive = 8
-        @usableFromInline static let transportProtocol = 9
-        @usableFromInline static let checksum = 10
-        @usableFromInline static let source = 12
-        @usableFromInline static let destination = 16
+        @inlinable static var versionAndLength: Int { 0 }
+        @inlinable static var typeOfService: Int { 1 }
+        @inlinable static var totalLength: Int { 2 }
+        @inlinable static var identification: Int { 4 }
+        @inlinable static var fragment: Int { 6 }
+        @inlinable static var timeToLive: Int { 8 }
+        @inlinable static var transportProtocol: Int { 9 }
+        @inlinable static var checksum: Int { 10 }
+        @inlinable static var source: Int { 12 }
+        @inlinable static var destination: Int { 16 }
     }
 
     /// The packet from the first byte of the header.
@@ -35,6 +35,17 @@ public struct IPv4Header {
         let header = Int(first & 0xf) &* 4
         let total = Int(bytes.load(Field.totalLength, as: UInt16.self))
         guard first >> 4 == 4, header >= Self.minimumLength, header <= total, total <= bytes.count else { return nil }
+        self.bytes = bytes
+    }
+
+    /// A view of the packet that an ICMP error quotes: its header is there in full, its payload may be cut off.
+    @inlinable @inline(__always)
+    public init?(quoted bytes: PacketBytes) {
+        guard bytes.count >= Self.minimumLength else { return nil }
+        let first = bytes[Field.versionAndLength]
+        let header = Int(first & 0xf) &* 4
+        let total = Int(bytes.load(Field.totalLength, as: UInt16.self))
+        guard first >> 4 == 4, header >= Self.minimumLength, header <= total, header <= bytes.count else { return nil }
         self.bytes = bytes
     }
 

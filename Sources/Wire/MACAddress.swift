@@ -8,13 +8,17 @@ public struct MACAddress: Hashable, Sendable, BitwiseCopyable {
     public init(bits: UInt64) { self.bits = bits & 0xffff_ffff_ffff }
 
     /// ff:ff:ff:ff:ff:ff.
-    public static let broadcast = MACAddress(bits: 0xffff_ffff_ffff)
+    @inlinable public static var broadcast: MACAddress { MACAddress(bits: 0xffff_ffff_ffff) }
     /// 00:00:00:00:00:00, used where there is none.
-    public static let zero = MACAddress(bits: 0)
+    @inlinable public static var zero: MACAddress { MACAddress(bits: 0) }
 
     /// Whether the group bit is set (multicast and broadcast).
     @inlinable @inline(__always)
     public var isGroup: Bool { bits & 0x0100_0000_0000 != 0 }
+
+    /// Whether all six bytes are the same.
+    @inlinable @inline(__always)
+    public static func == (left: MACAddress, right: MACAddress) -> Bool { left.bits == right.bits }
 
     /// The address at `offset` of `bytes`.
     @inlinable @inline(__always)
@@ -37,7 +41,10 @@ extension MACAddress: CustomStringConvertible, LosslessStringConvertible {
         guard parts.count == 6 else { return nil }
         var bits: UInt64 = 0
         for part in parts {
-            guard part.utf8.count == 2, let byte = UInt8(part, radix: 16) else { return nil }
+            // The standard library's parser would take a sign for a digit.
+            guard part.utf8.count == 2, part.first?.isHexDigit == true, let byte = UInt8(part, radix: 16) else {
+                return nil
+            }
             bits = bits << 8 | UInt64(byte)
         }
         self.init(bits: bits)

@@ -7,6 +7,10 @@ public struct NetworkOrder<Value: FixedWidthInteger & BitwiseCopyable & Sendable
     @inlinable @inline(__always)
     public init(_ value: Value) { rawValue = value.bigEndian }
 
+    /// Whether both are the same number.
+    @inlinable @inline(__always)
+    public static func == (left: NetworkOrder, right: NetworkOrder) -> Bool { left.rawValue == right.rawValue }
+
     /// The value in host order.
     @inlinable @inline(__always)
     public var value: Value { Value(bigEndian: rawValue) }

@@ -17,7 +17,7 @@ public struct PacketBytes {
         self.count = count
     }
 
-    /// A window on a whole buffer.
+    /// A window on a whole buffer, which must have an address even when it is empty.
     @inlinable @inline(__always)
     public init(_ buffer: UnsafeMutableRawBufferPointer) {
         unsafe self.base = buffer.baseAddress.unsafelyUnwrapped
@@ -30,11 +30,17 @@ public struct PacketBytes {
 
     /// The value in network order at `offset`, in host order.
     @inlinable @inline(__always)
-    public func load<Value: FixedWidthInteger & BitwiseCopyable>(
-        _ offset: Int, as type: Value.Type = Value.self
-    ) -> Value {
+    public func load<Value: FixedWidthInteger & BitwiseCopyable>(_ offset: Int) -> Value {
         assert(offset >= 0 && offset &+ MemoryLayout<Value>.size <= count)
         return unsafe Value(bigEndian: base.loadUnaligned(fromByteOffset: offset, as: Value.self))
+    }
+
+    /// The value in network order at `offset`, in host order.
+    @inlinable @inline(__always)
+    public func load<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ offset: Int, as type: Value.Type
+    ) -> Value {
+        load(offset)
     }
 
     /// Store `value` in network order at `offset`.
@@ -46,11 +52,17 @@ public struct PacketBytes {
 
     /// The value at `offset` as it lies in memory: for sums, which do not mind the byte order (RFC 1071).
     @inlinable @inline(__always)
-    public func loadRaw<Value: FixedWidthInteger & BitwiseCopyable>(
-        _ offset: Int, as type: Value.Type = Value.self
-    ) -> Value {
+    public func loadRaw<Value: FixedWidthInteger & BitwiseCopyable>(_ offset: Int) -> Value {
         assert(offset >= 0 && offset &+ MemoryLayout<Value>.size <= count)
         return unsafe base.loadUnaligned(fromByteOffset: offset, as: Value.self)
+    }
+
+    /// The value at `offset` as it lies in memory: for sums, which do not mind the byte order (RFC 1071).
+    @inlinable @inline(__always)
+    public func loadRaw<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ offset: Int, as type: Value.Type
+    ) -> Value {
+        loadRaw(offset)
     }
 
     /// The byte at `offset`.

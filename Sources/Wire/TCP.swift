@@ -6,40 +6,40 @@ public struct TCPFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     @inlinable @inline(__always)
     public init(rawValue: UInt8) { self.rawValue = rawValue }
     /// No more data from the sender.
-    public static let fin = TCPFlags(rawValue: 0x01)
+    @inlinable public static var fin: TCPFlags { TCPFlags(rawValue: 0x01) }
     /// Synchronise sequence numbers.
-    public static let syn = TCPFlags(rawValue: 0x02)
+    @inlinable public static var syn: TCPFlags { TCPFlags(rawValue: 0x02) }
     /// Reset the connection.
-    public static let rst = TCPFlags(rawValue: 0x04)
+    @inlinable public static var rst: TCPFlags { TCPFlags(rawValue: 0x04) }
     /// Push.
-    public static let psh = TCPFlags(rawValue: 0x08)
+    @inlinable public static var psh: TCPFlags { TCPFlags(rawValue: 0x08) }
     /// The acknowledgement field counts.
-    public static let ack = TCPFlags(rawValue: 0x10)
+    @inlinable public static var ack: TCPFlags { TCPFlags(rawValue: 0x10) }
     /// The urgent pointer counts.
-    public static let urg = TCPFlags(rawValue: 0x20)
+    @inlinable public static var urg: TCPFlags { TCPFlags(rawValue: 0x20) }
     /// ECN echo (RFC 3168).
-    public static let ece = TCPFlags(rawValue: 0x40)
+    @inlinable public static var ece: TCPFlags { TCPFlags(rawValue: 0x40) }
     /// Congestion window reduced (RFC 3168).
-    public static let cwr = TCPFlags(rawValue: 0x80)
+    @inlinable public static var cwr: TCPFlags { TCPFlags(rawValue: 0x80) }
 }
 
 /// A TCP header (RFC 9293 §3.1): ports (0, 2), sequence (4), acknowledgement (8), data offset (12), flags (13), window
 /// (14), checksum (16), urgent pointer (18), options (20).
 public struct TCPHeader {
     /// Length without options, in bytes.
-    public static let minimumLength = 20
+    @inlinable public static var minimumLength: Int { 20 }
     /// Offset of the checksum.
-    public static let checksumOffset = 16
+    @inlinable public static var checksumOffset: Int { 16 }
     @usableFromInline enum Field {
-        @usableFromInline static let sourcePort = 0
-        @usableFromInline static let destinationPort = 2
-        @usableFromInline static let sequence = 4
-        @usableFromInline static let acknowledgement = 8
-        @usableFromInline static let dataOffset = 12
-        @usableFromInline static let flags = 13
-        @usableFromInline static let window = 14
-        @usableFromInline static let checksum = 16
-        @usableFromInline static let urgentPointer = 18
+        @inlinable static var sourcePort: Int { 0 }
+        @inlinable static var destinationPort: Int { 2 }
+        @inlinable static var sequence: Int { 4 }
+        @inlinable static var acknowledgement: Int { 8 }
+        @inlinable static var dataOffset: Int { 12 }
+        @inlinable static var flags: Int { 13 }
+        @inlinable static var window: Int { 14 }
+        @inlinable static var checksum: Int { 16 }
+        @inlinable static var urgentPointer: Int { 18 }
     }
 
     /// The segment from the first byte of the header.

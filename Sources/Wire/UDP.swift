@@ -1,14 +1,14 @@
 /// A UDP header (RFC 768): ports (0, 2), length (4), checksum (6); 8 bytes.
 public struct UDPHeader {
     /// Header length in bytes.
-    public static let length = 8
+    @inlinable public static var length: Int { 8 }
     /// Offset of the checksum.
-    public static let checksumOffset = 6
+    @inlinable public static var checksumOffset: Int { 6 }
     @usableFromInline enum Field {
-        @usableFromInline static let sourcePort = 0
-        @usableFromInline static let destinationPort = 2
-        @usableFromInline static let length = 4
-        @usableFromInline static let checksum = 6
+        @inlinable static var sourcePort: Int { 0 }
+        @inlinable static var destinationPort: Int { 2 }
+        @inlinable static var length: Int { 4 }
+        @inlinable static var checksum: Int { 6 }
     }
 
     /// The datagram from the first byte of the header.

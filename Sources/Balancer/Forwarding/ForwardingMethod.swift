@@ -1,5 +1,5 @@
 /// How a packet reaches its destination; the raw values are the kernel's `IP_VS_CONN_F_*`, FULLNAT's is our own.
-public enum ForwardingMethod: UInt8, Hashable, Sendable, CaseIterable {
+public enum ForwardingMethod: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopyable {
     /// NAT (`-m`): the destination address and port are rewritten, replies come back through the director.
     case masquerading = 0
     /// The destination is an address of the director's own host: the local stack gets the packet.

@@ -1,5 +1,5 @@
 /// How a tunnelled packet is wrapped (`--tun-type`).
-public enum TunnelKind: UInt8, Hashable, Sendable {
+public enum TunnelKind: UInt8, Hashable, Sendable, BitwiseCopyable {
     /// IP in IP (RFC 2003), the default.
     case ipip = 0
     /// Generic UDP encapsulation (draft-ietf-intarea-gue).
@@ -9,7 +9,7 @@ public enum TunnelKind: UInt8, Hashable, Sendable {
 }
 
 /// The checksum of the outer header of a GUE or GRE tunnel.
-public enum TunnelChecksum: UInt8, Hashable, Sendable {
+public enum TunnelChecksum: UInt8, Hashable, Sendable, BitwiseCopyable {
     /// `--tun-nocsum`, the default.
     case none = 0
     /// `--tun-csum`.

@@ -38,6 +38,8 @@ public struct VirtualService: Hashable, Sendable {
     public var scheduler: SchedulerKind
     /// Flags of the scheduler.
     public var schedulerFlags: SchedulerFlags
+    /// Places of the scheduler's table, one of `SchedulerKind.tableSizes`; 0: the scheduler's own.
+    public var tableSize = 0
     /// Nil: not persistent.
     public var persistence: Persistence?
     /// The prefix length given with `-M`, which the listing shows for services without persistence too; nil: whole.

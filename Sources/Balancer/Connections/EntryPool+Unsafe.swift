@@ -1,0 +1,187 @@
+import Synchronization
+import Wire
+
+/// What an entry is made from.
+public struct EntryFields: Sendable {
+    /// What it is.
+    public var kind: EntryKind
+    /// Its protocol.
+    public var transportProtocol: UInt8
+    /// How its packets reach the destination.
+    public var method: ForwardingMethod
+    /// Client address and port.
+    public var client: DestinationKey
+    /// Virtual address and port.
+    public var virtual: DestinationKey
+    /// Destination address and port.
+    public var destination: DestinationKey
+    /// The destination's slot.
+    public var destinationSlot: UInt32
+    /// The service's slot.
+    public var serviceSlot: UInt32
+    /// First state.
+    public var state: UInt8
+    /// First flags.
+    public var flags: EntryFlags
+
+    /// From its parts; the family bits of `kind` follow from the addresses.
+    @inlinable
+    public init(
+        kind: EntryKind, transportProtocol: UInt8, method: ForwardingMethod, client: DestinationKey,
+        virtual: DestinationKey, destination: DestinationKey, destinationSlot: UInt32, serviceSlot: UInt32,
+        state: UInt8, flags: EntryFlags
+    ) {
+        self.kind = kind
+        self.transportProtocol = transportProtocol
+        self.method = method
+        self.client = client
+        self.virtual = virtual
+        self.destination = destination
+        self.destinationSlot = destinationSlot
+        self.serviceSlot = serviceSlot
+        self.state = state
+        self.flags = flags
+    }
+}
+
+extension ConnectionTable {
+    /// A free entry, filled; nil when every entry is in use. Lock-free.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public func make(_ fields: EntryFields, worker: UInt8, now: Tick) -> ConnectionEntry? {
+        guard let index = pop() ?? fresh() else { return nil }
+        let entry = entry(index)
+        let number = unsafe shared.pointee.sequence.wrappingAdd(1, ordering: .relaxed).newValue
+        entry.fill(fields, owner: worker, sequence: number, now: now)
+        return entry
+    }
+
+    func pop() -> UInt32? {
+        var head = unsafe shared.pointee.free.load(ordering: .acquiring)
+        while head & 0xffff_ffff != 0 {
+            let index = UInt32(truncatingIfNeeded: head) &- 1
+            let next = UInt64(unsafe cold[Int(index)].timerNext)
+            let desired = (head >> 32 &+ 1) << 32 | next
+            let result = unsafe shared.pointee.free.compareExchange(
+                expected: head, desired: desired, ordering: .acquiringAndReleasing)
+            if result.exchanged { return index }
+            head = result.original
+        }
+        return nil
+    }
+
+    func fresh() -> UInt32? {
+        var next = unsafe shared.pointee.fresh.load(ordering: .relaxed)
+        while next < capacity {
+            let result = unsafe shared.pointee.fresh.compareExchange(
+                expected: next, desired: next &+ 1, ordering: .relaxed)
+            if result.exchanged { return next }
+            next = result.original
+        }
+        return nil
+    }
+
+    /// Give back an entry that was never in the table, or that left it a grace period ago.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public func recycle(_ entry: ConnectionEntry) {
+        if entry.flags.contains(.hashed) {
+            releaseSlot(hash(entry.requestKey), entry.index &+ 1)
+            if entry.hasReplyKey { releaseSlot(hash(entry.replyKey), (entry.index &+ 1) | 0x8000_0000) }
+        }
+        entry.markFree()
+        var head = unsafe shared.pointee.free.load(ordering: .relaxed)
+        while true {
+            entry.timerNext = UInt32(truncatingIfNeeded: head)
+            let desired = (head >> 32 &+ 1) << 32 | UInt64(entry.index &+ 1)
+            let result = unsafe shared.pointee.free.compareExchange(
+                expected: head, desired: desired, ordering: .acquiringAndReleasing)
+            if result.exchanged { return }
+            head = result.original
+        }
+    }
+
+    /// Entries ever used: those that a walk over the table has to look at.
+    public var usedEntries: UInt32 { unsafe shared.pointee.fresh.load(ordering: .acquiring) }
+}
+
+extension ConnectionEntry {
+    func fill(_ fields: EntryFields, owner: UInt8, sequence: UInt32, now: Tick) {
+        var kind = fields.kind
+        if !fields.client.address.isV4 || !fields.virtual.address.isV4 { kind.insert(.clientSideV6) }
+        if !fields.destination.address.isV4 { kind.insert(.serverSideV6) }
+        unsafe hot.pointee.client = fields.client.address.v4
+        unsafe hot.pointee.virtual = fields.virtual.address.v4
+        unsafe hot.pointee.destination = fields.destination.address.v4
+        unsafe hot.pointee.local = 0
+        unsafe hot.pointee.clientPort = fields.client.port
+        unsafe hot.pointee.virtualPort = fields.virtual.port
+        unsafe hot.pointee.destinationPort = fields.destination.port
+        unsafe hot.pointee.localPort = 0
+        unsafe hot.pointee.transportProtocol = fields.transportProtocol
+        unsafe hot.pointee.kind = kind.rawValue
+        unsafe hot.pointee.method = fields.method.rawValue
+        unsafe hot.pointee.tunnelKind = 0
+        unsafe hot.pointee.destinationSlot = fields.destinationSlot
+        if kind.contains(.clientSideV6) || kind.contains(.serverSideV6) {
+            unsafe wide.pointee.client = fields.client.address
+            unsafe wide.pointee.virtual = fields.virtual.address
+            unsafe wide.pointee.destination = fields.destination.address
+        }
+        unsafe hot.pointee.bytes.store(0, ordering: .relaxed)
+        unsafe hot.pointee.requestPackets.store(0, ordering: .relaxed)
+        unsafe hot.pointee.controlled.store(0, ordering: .relaxed)
+        unsafe hot.pointee.sequenceOffset = 0
+        unsafe cold.pointee.control = 0
+        unsafe cold.pointee.serviceSlot = fields.serviceSlot
+        unsafe cold.pointee.created = now
+        unsafe cold.pointee.timerNext = 0
+        unsafe cold.pointee.timerPrevious = 0
+        unsafe cold.pointee.ownerAndSequence = sequence << 8 | UInt32(owner)
+        unsafe hot.pointee.state.store(UInt32(fields.state) | fields.flags.rawValue, ordering: .releasing)
+    }
+
+    /// A free entry reads as removed, so that a walk over the table passes it over.
+    func markFree() { unsafe hot.pointee.state.store(EntryFlags.removed.rawValue, ordering: .releasing) }
+}
+
+// MARK: Templates
+
+extension ConnectionEntry {
+    /// This entry ends before `template` does.
+    public func control(by template: ConnectionEntry) {
+        template.addControlled()
+        control = template.index
+    }
+
+    /// A template has seen one of its connections answered (kernel: `IP_VS_CTPL_S_ASSURED`).
+    public func assure() {
+        let old = stateWord
+        if old & 0xff == 0 { _ = exchangeState(old, old | 1) }
+    }
+
+    /// Whether `worker` made it, and so keeps its timer.
+    public func isOwned(by worker: UInt8) -> Bool { owner == worker }
+}
+
+extension ConnectionTable {
+    /// `entry` has ended: its template controls one less.
+    public func release(control: UInt32, of entry: ConnectionEntry) {
+        self.entry(control).removeControlled()
+        entry.control = nil
+    }
+
+    /// Give a template other ports, under which no lookup finds it (`ip_vs_conn.c`, `ip_vs_check_template`). The one case
+    /// in which an entry's key changes; only the worker that found the template invalid does it.
+    public func rename(_ template: ConnectionEntry, virtualPort: UInt16, destinationPort: UInt16) {
+        let old = hash(template.requestKey)
+        guard clearSlot(old, template.index &+ 1) else { return }
+        releaseSlot(old, template.index &+ 1)
+        unsafe template.hot.pointee.virtualPort = virtualPort
+        unsafe template.hot.pointee.destinationPort = destinationPort
+        unsafe template.hot.pointee.clientPort = 0
+        _ = insertSlot(hash(template.requestKey), template.index &+ 1, unique: nil)
+    }
+}

@@ -1,0 +1,304 @@
+public import Synchronization
+
+/// Another worker's way to hand an entry to its owner: a stack of entry indices, a cache line each.
+@usableFromInline
+struct InboxLine: ~Copyable {
+    @usableFromInline let head = Atomic<UInt32>(0)
+    @usableFromInline let pad = PaddingLine()
+    @usableFromInline init() {}
+}
+
+/// A worker's timers: a wheel of its entries' deadlines, touched lazily.
+///
+/// A packet only writes the entry's deadline. The wheel looks at an entry when the slot comes round in which it was armed;
+/// if the deadline has moved on meanwhile, the entry is armed anew. A deadline that moves *nearer* (a connection that
+/// closes) is armed at once, by another worker through the owner's inbox. Slots are 32 ms wide; an entry ends at most that
+/// much late. At most `Expiry.bound` entries are looked at in a batch, so that a million deadlines at one tick cost each
+/// batch the same.
+@safe
+public struct Expiry: ~Copyable {
+    /// Entries looked at in one batch.
+    public static var bound: Int { 64 }
+    /// Slots of the wheel: 2,048 of 32 ms make 65 s; what ends later is looked at once a round.
+    static var slots: Tick { 2048 }
+    /// Ticks in a slot, as a shift.
+    static var shift: Tick { 3 }
+
+    let table: ConnectionTable
+    let worker: UInt8
+    let heads: UnsafeMutablePointer<UInt32>
+    let inboxes: UnsafeMutablePointer<InboxLine>
+    /// The first slot (in wheel time) not yet emptied.
+    var position: Tick
+    /// Removed entries by the epoch they were removed in.
+    var limbo: (UInt32, UInt32, UInt32) = (0, 0, 0)
+    var limboEpoch: (UInt64, UInt64, UInt64) = (0, 0, 0)
+
+    /// The timers of `worker`, from tick `now` on.
+    public init(table: ConnectionTable, inboxes: Inboxes, worker: UInt8, now: Tick) {
+        self.table = table
+        self.worker = worker
+        unsafe heads = .allocate(capacity: Int(Self.slots))
+        unsafe heads.initialize(repeating: 0, count: Int(Self.slots))
+        unsafe self.inboxes = inboxes.lines
+        position = now >> Self.shift
+    }
+
+    deinit { unsafe heads.deallocate() }
+
+    // MARK: Arming
+
+    /// Begin to watch an entry of this worker.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public mutating func arm(_ entry: ConnectionEntry) { link(entry) }
+
+    /// The deadline of `entry` was set. Nothing is done unless it moved before the tick at which the wheel looks next.
+    @inlinable @inline(__always)
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public mutating func deadlineChanged(_ entry: ConnectionEntry) {
+        if Ticks.isBefore(entry.deadline, entry.armed) { rearm(entry) }
+    }
+
+    @usableFromInline
+    mutating func rearm(_ entry: ConnectionEntry) {
+        if entry.owner == worker {
+            unlink(entry)
+            link(entry)
+        } else {
+            post(entry)
+        }
+    }
+
+    /// `entry` was taken out of the table by this worker: it is reclaimed after a grace period.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public mutating func retire(_ entry: ConnectionEntry) {
+        if entry.owner == worker {
+            unlink(entry)
+            bury(entry)
+        } else {
+            post(entry)
+        }
+    }
+
+    /// An entry of this worker that is not armed: it is reclaimed after a grace period.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public mutating func discard(_ entry: ConnectionEntry) { bury(entry) }
+
+    mutating func link(_ entry: ConnectionEntry) {
+        let wanted = entry.deadline >> Self.shift
+        let horizon = position &+ Self.slots &- 1
+        let isPast = Int32(bitPattern: (wanted &- position) &<< Self.shift) < 0
+        let isFar = Int32(bitPattern: (horizon &- wanted) &<< Self.shift) < 0
+        let at = isPast ? position : isFar ? horizon : wanted
+        entry.armed = isFar || isPast ? at &<< Self.shift : entry.deadline
+        let slot = Int(at & (Self.slots &- 1))
+        let head = unsafe heads[slot]
+        entry.timerPrevious = 0
+        entry.timerNext = head
+        if head != 0 { table.entry(head &- 1).timerPrevious = entry.index &+ 1 }
+        unsafe heads[slot] = entry.index &+ 1
+    }
+
+    mutating func unlink(_ entry: ConnectionEntry) {
+        let next = entry.timerNext
+        let previous = entry.timerPrevious
+        if previous != 0 {
+            table.entry(previous &- 1).timerNext = next
+        } else {
+            let slot = Int(entry.armed >> Self.shift & (Self.slots &- 1))
+            if unsafe heads[slot] == entry.index &+ 1 { unsafe heads[slot] = next }
+        }
+        if next != 0 { table.entry(next &- 1).timerPrevious = previous }
+        entry.timerNext = 0
+        entry.timerPrevious = 0
+    }
+
+    // MARK: Inbox
+
+    func post(_ entry: ConnectionEntry) {
+        guard !entry.set(.inInbox).contains(.inInbox) else { return }
+        let owner = Int(entry.owner)
+        var head = unsafe inboxes[owner].head.load(ordering: .relaxed)
+        while true {
+            entry.inboxNext = head
+            let result = unsafe inboxes[owner].head.compareExchange(
+                expected: head, desired: entry.index &+ 1, ordering: .acquiringAndReleasing)
+            if result.exchanged { return }
+            head = result.original
+        }
+    }
+
+    mutating func emptyInbox() {
+        guard unsafe inboxes[Int(worker)].head.load(ordering: .relaxed) != 0 else { return }
+        var next = unsafe inboxes[Int(worker)].head.exchange(0, ordering: .acquiringAndReleasing)
+        while next != 0 {
+            let entry = table.entry(next &- 1)
+            next = entry.inboxNext
+            entry.clear(.inInbox)
+            unlink(entry)
+            if entry.flags.contains(.removed) { bury(entry) } else { link(entry) }
+        }
+    }
+
+    // MARK: Time
+
+    /// Begin a batch's share of the wheel: take in what other workers posted.
+    /// - Returns: how many entries `next` may look at.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public mutating func begin() -> Int {
+        emptyInbox()
+        return Self.bound
+    }
+
+    /// The next entry whose deadline has passed, no longer armed: the caller ends it with `discard` or `keep`s it.
+    ///
+    /// - Parameter budget: entries that may still be looked at; when it is used up the rest waits for the next batch.
+    /// - Returns: nil when nothing is due, or the budget is used up.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public mutating func next(now: Tick, budget: inout Int) -> ConnectionEntry? {
+        let end = now >> Self.shift
+        while Int32(bitPattern: (end &- position) &<< Self.shift) > 0 {
+            let slot = Int(position & (Self.slots &- 1))
+            while true {
+                let head = unsafe heads[slot]
+                guard head != 0 else { break }
+                guard budget > 0 else { return nil }
+                budget &-= 1
+                let entry = table.entry(head &- 1)
+                unlink(entry)
+                if entry.flags.contains(.removed) {
+                    bury(entry)
+                } else if !Ticks.isBefore(now, entry.deadline) {
+                    return entry
+                } else {
+                    linkAhead(entry)
+                }
+            }
+            position &+= 1
+        }
+        return nil
+    }
+
+    /// Whether entries are due that a batch's budget left over.
+    public func isBehind(now: Tick) -> Bool { Int32(bitPattern: (now >> Self.shift &- position) &<< Self.shift) > 0 }
+
+    /// An entry that `next` gave stays; its deadline was set anew.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public mutating func keep(_ entry: ConnectionEntry) { linkAhead(entry) }
+
+    /// As `link`, never into the slot that is being emptied.
+    mutating func linkAhead(_ entry: ConnectionEntry) {
+        position &+= 1
+        link(entry)
+        position &-= 1
+    }
+
+    /// The tick at which the wheel should be looked at next, looking `most` slots ahead.
+    public func nextDue(now: Tick, most: Tick) -> Tick {
+        var slot = position
+        while Int32(bitPattern: (slot &- position) &<< Self.shift) < Int32(bitPattern: most &<< Self.shift) {
+            if unsafe heads[Int(slot & (Self.slots &- 1))] != 0 { break }
+            slot &+= 1
+        }
+        return (slot &+ 1) &<< Self.shift
+    }
+
+    /// The entries armed soonest, until `body` takes one; at most `most` are looked at. For making room.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public func soonest(most: Int, _ body: (ConnectionEntry) -> Bool) -> ConnectionEntry? {
+        var looked = 0
+        var slot = position
+        let end = position &+ Self.slots
+        while slot != end {
+            var next = unsafe heads[Int(slot & (Self.slots &- 1))]
+            // The newest of a slot is linked first: its oldest is the last that is seen.
+            var found: ConnectionEntry?
+            while next != 0 {
+                guard looked < most else { return found }
+                looked &+= 1
+                let entry = table.entry(next &- 1)
+                if body(entry) { found = entry }
+                next = entry.timerNext
+            }
+            if let found { return found }
+            slot &+= 1
+        }
+        return nil
+    }
+
+    // MARK: Reclaiming
+
+    mutating func bury(_ entry: ConnectionEntry) {
+        let epoch = table.epoch
+        switch epoch % 3 {
+        case 0: Self.push(entry, table, &limbo.0, &limboEpoch.0, epoch)
+        case 1: Self.push(entry, table, &limbo.1, &limboEpoch.1, epoch)
+        default: Self.push(entry, table, &limbo.2, &limboEpoch.2, epoch)
+        }
+    }
+
+    static func push(
+        _ entry: ConnectionEntry, _ table: ConnectionTable, _ head: inout UInt32, _ tag: inout UInt64, _ epoch: UInt64
+    ) {
+        if tag != epoch { release(table, &head, &tag, ifBefore: epoch) }
+        tag = epoch
+        entry.timerNext = head
+        head = entry.index &+ 1
+    }
+
+    /// Give back what was removed before the epoch moved twice. Called with what `Participant.quiesce` returned.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public mutating func reclaim(epoch: UInt64) {
+        Self.release(table, &limbo.0, &limboEpoch.0, ifBefore: epoch &- 1)
+        Self.release(table, &limbo.1, &limboEpoch.1, ifBefore: epoch &- 1)
+        Self.release(table, &limbo.2, &limboEpoch.2, ifBefore: epoch &- 1)
+    }
+
+    static func release(_ table: ConnectionTable, _ head: inout UInt32, _ tag: inout UInt64, ifBefore epoch: UInt64) {
+        guard head != 0, tag < epoch else { return }
+        var next = head
+        head = 0
+        while next != 0 {
+            let entry = table.entry(next &- 1)
+            next = entry.timerNext
+            table.recycle(entry)
+        }
+    }
+}
+
+/// The inboxes of all workers. Made before them, freed after them.
+@safe
+public final class Inboxes: @unchecked Sendable {
+    let lines: UnsafeMutablePointer<InboxLine>
+    let count: Int
+
+    /// Inboxes for `workers` workers.
+    public init(workers: Int) {
+        count = workers
+        unsafe lines = .allocate(capacity: workers)
+        for worker in 0..<workers { unsafe (lines + worker).initialize(to: InboxLine()) }
+    }
+
+    deinit {
+        unsafe lines.deinitialize(count: count)
+        unsafe lines.deallocate()
+    }
+}

@@ -1,0 +1,45 @@
+/// What listings show. Control thread.
+extension Engine {
+    /// Every service, in the order they were added.
+    public func serviceStatuses() -> [ServiceStatus] { order.compactMap { serviceStatus($0) } }
+
+    /// One service; nil when there is none.
+    public func serviceStatus(_ key: ServiceKey) -> ServiceStatus? {
+        guard let rule = rules[key] else { return nil }
+        return ServiceStatus(
+            service: rule.service, counters: rule.traffic.counters, rates: rule.traffic.rates,
+            destinations: rule.destinations.map { status($0) })
+    }
+
+    private func status(_ rule: DestinationRule) -> DestinationStatus {
+        let state = slots.destination(rule.slot)
+        return DestinationStatus(
+            destination: rule.destination, activeConnections: UInt32(bitPattern: state.active),
+            inactiveConnections: UInt32(bitPattern: state.inactive),
+            persistentConnections: UInt32(bitPattern: state.persistent), counters: rule.traffic.counters,
+            rates: rule.traffic.rates)
+    }
+
+    /// Every entry and template, in no order.
+    public func connectionStatuses() -> [ConnectionStatus] {
+        var list: [ConnectionStatus] = []
+        forEachEntry { list.append(status($0)) }
+        return list
+    }
+
+    private func status(_ entry: ConnectionEntry) -> ConnectionStatus {
+        let isTemplate = entry.kind.contains(.template)
+        let remaining = Int32(bitPattern: entry.deadline &- now)
+        let state =
+            isTemplate
+            ? (entry.state == 0 ? "NONE" : "ASSURED")
+            : Transport(entry.transportProtocol)?.name(of: entry.state) ?? "NONE"
+        return ConnectionStatus(
+            transportProtocol: entry.transportProtocol,
+            remainingSeconds: max(0, Int(remaining)) / Int(Ticks.perSecond), state: state,
+            client: DestinationKey(address: entry.client, port: entry.clientPort),
+            virtual: DestinationKey(address: entry.virtual, port: entry.virtualPort),
+            destination: DestinationKey(address: entry.destination, port: entry.destinationPort),
+            isTemplate: isTemplate, ageSeconds: Int((now &- entry.created) / Ticks.perSecond), bytes: entry.bytes)
+    }
+}

@@ -1,0 +1,147 @@
+import Wire
+
+/// The rules, as the kernel's control side keeps them (`net/netfilter/ipvs/ip_vs_ctl.c`). Each call is in force before it
+/// returns. Control thread.
+extension Engine {
+    /// Add a service.
+    public func addService(_ service: VirtualService) throws(RuleError) {
+        guard rules[service.key] == nil else { throw .serviceExists }
+        try check(service)
+        guard let slot = state.takeService() else { throw .tableFull }
+        rules[service.key] = ServiceRule(service, slot: slot, slots: slots, provider: configuration.memory)
+        order.append(service.key)
+        publish()
+    }
+
+    /// Change scheduler, flags and persistence of a service; its destinations stay.
+    public func editService(_ service: VirtualService) throws(RuleError) {
+        guard let rule = rules[service.key] else { throw .noSuchService }
+        try check(service)
+        let isRestarted = rule.service.scheduler != service.scheduler
+        rule.service = service
+        rule.rebuild(isRestarted ? .started : .configured, slots)
+        publish()
+    }
+
+    /// Remove a service. Its entries stay; their clients' packets are dropped until service and destination are back.
+    public func removeService(_ key: ServiceKey) throws(RuleError) {
+        guard let rule = rules.removeValue(forKey: key) else { throw .noSuchService }
+        order.removeAll { $0 == key }
+        for destination in rule.destinations { discard(destination, of: key) }
+        state.giveBack(service: rule.slot)
+        publish()
+        flushIfWanted()
+    }
+
+    /// Remove every service.
+    public func removeAllServices() {
+        for key in order {
+            guard let rule = rules.removeValue(forKey: key) else { continue }
+            for destination in rule.destinations { discard(destination, of: key) }
+            state.giveBack(service: rule.slot)
+        }
+        order = []
+        publish()
+        flushIfWanted()
+    }
+
+    /// Add a destination at the head of a service's list.
+    public func addDestination(_ destination: Destination, to key: ServiceKey) throws(RuleError) {
+        guard let rule = rules[key] else { throw .serviceNotDefined }
+        try check(destination)
+        guard !rule.destinations.contains(where: { $0.destination.key == destination.key }) else {
+            throw .destinationExists
+        }
+        let added: DestinationRule
+        if let revived = trash.take(destination.key, of: key) {
+            added = revived
+            added.destination = destination
+            if added.service !== rule {
+                added.traffic.fold(destinationTraffic.total(added.slot))
+                added.traffic.zero()
+            }
+        } else {
+            guard let slot = state.takeDestination() else { throw .tableFull }
+            added = DestinationRule(destination, slot: slot)
+            added.traffic.fold(destinationTraffic.total(slot))
+            added.traffic.zero()
+        }
+        added.service = rule
+        put(added, of: rule)
+        rule.destinations.insert(added, at: 0)
+        rule.rebuild(.added(place: 0), slots)
+        publish()
+    }
+
+    /// Change weight, method, tunnel and thresholds of a destination; its entries keep the method they were made with.
+    public func editDestination(_ destination: Destination, of key: ServiceKey) throws(RuleError) {
+        guard let rule = rules[key] else { throw .serviceNotDefined }
+        try check(destination)
+        guard let place = rule.destinations.firstIndex(where: { $0.destination.key == destination.key }) else {
+            throw .noSuchDestination
+        }
+        rule.destinations[place].destination = destination
+        put(rule.destinations[place], of: rule)
+        rule.rebuild(.edited(place: place), slots)
+        publish()
+    }
+
+    /// Remove a destination. Its entries stay; their clients' packets are dropped until it is back.
+    public func removeDestination(_ destination: DestinationKey, of key: ServiceKey) throws(RuleError) {
+        guard let rule = rules[key] else { throw .serviceNotDefined }
+        guard let place = rule.destinations.firstIndex(where: { $0.destination.key == destination }) else {
+            throw .noSuchDestination
+        }
+        let removed = rule.destinations.remove(at: place)
+        discard(removed, of: key)
+        rule.rebuild(.removed(place: place, removed.record), slots)
+        publish()
+        flushIfWanted()
+    }
+
+    /// Zero the counters of a service and its destinations, or of all.
+    public func zero(_ key: ServiceKey?) throws(RuleError) {
+        guard key == nil || key.flatMap({ rules[$0] }) != nil else { throw .noSuchService }
+        for rule in rules.values where key == nil || rule.service.key == key {
+            rule.traffic.zero()
+            for destination in rule.destinations { destination.traffic.zero() }
+        }
+    }
+
+    /// The three timeouts; a 0 leaves a value as it is.
+    public func setTimeouts(_ timeouts: Timeouts) {
+        var new = settings.timeouts
+        if timeouts.tcp != 0 { new.tcp = timeouts.tcp }
+        if timeouts.tcpFin != 0 { new.tcpFin = timeouts.tcpFin }
+        if timeouts.udp != 0 { new.udp = timeouts.udp }
+        settings.timeouts = new
+    }
+
+    private func check(_ service: VirtualService) throws(RuleError) {
+        guard service.prefixLength >= 1, service.prefixLength <= service.key.family.bits else { throw .invalidArgument }
+    }
+
+    private func check(_ destination: Destination) throws(RuleError) {
+        guard destination.weight >= 0, destination.lowerThreshold <= destination.upperThreshold else {
+            throw .outOfRange
+        }
+    }
+
+    private func put(_ added: DestinationRule, of rule: ServiceRule) {
+        let state = slots.destination(added.slot)
+        if added.destination.weight != 0 { added.lastWeight = added.destination.weight }
+        state.weight = added.destination.weight
+        state.serviceSlot = rule.slot
+        state.setThresholds(upper: added.destination.upperThreshold, lower: added.destination.lowerThreshold)
+        state.set(.available)
+    }
+
+    private func discard(_ removed: DestinationRule, of key: ServiceKey) {
+        slots.destination(removed.slot).clear(.available)
+        trash.put(removed, of: key, milliseconds: UInt64(now) * Ticks.milliseconds)
+    }
+
+    private func flushIfWanted() {
+        if settings[.expireNodestConn] != 0 { requestFlush() }
+    }
+}

@@ -1,0 +1,179 @@
+import Synchronization
+
+/// Sizes and secrets of an engine, fixed at start.
+public struct EngineConfiguration: Sendable {
+    /// Most connection entries, templates included.
+    public var entries: Int
+    /// Workers.
+    public var workers: Int
+    /// Most services.
+    public var services: Int
+    /// Most destinations, deleted ones that still have entries included.
+    public var destinations: Int
+    /// Keys the table's hash.
+    public var secret: HashSecret
+    /// Where memory comes from.
+    public var memory: MemoryProvider
+
+    /// From its parts.
+    public init(
+        entries: Int = 1 << 18, workers: Int = 1, services: Int = 1 << 14, destinations: Int = 1 << 16,
+        secret: HashSecret, memory: MemoryProvider = .heap
+    ) {
+        self.entries = entries
+        self.workers = workers
+        self.services = services
+        self.destinations = destinations
+        self.secret = secret
+        self.memory = memory
+    }
+}
+
+/// The state that rules, workers and listings share: the connection table, the slots, the counters, the settings, and the
+/// published snapshot of the services.
+///
+/// Rules are changed, listed and folded by one control thread at a time (the caller sees to that); workers read the
+/// published snapshot and work on the table and slots meanwhile.
+@safe
+public final class Engine: @unchecked Sendable {
+    /// What it was made with.
+    public let configuration: EngineConfiguration
+    /// The settings in force.
+    public let settings = Settings()
+    let tableMemory: ConnectionTableMemory
+    let state: StateMemory
+    let serviceTraffic: TrafficCells
+    let destinationTraffic: TrafficCells
+    /// The workers' inboxes.
+    public let inboxes: Inboxes
+    /// Raised to have workers end the entries of deleted destinations (`expire_nodest_conn`).
+    let flushes: UnsafeMutablePointer<Atomic<UInt32>>
+    let published: UnsafeMutablePointer<Atomic<UnsafeMutablePointer<ServiceTableView>>>
+    private let reader: Participant
+    private var current: PublishedTable
+    private var retired: [(table: PublishedTable, epoch: UInt64)] = []
+    private var tick: Tick = 0
+    private var nextFold: UInt64 = 0
+
+    /// Services in the order they were added.
+    var order: [ServiceKey] = []
+    var rules: [ServiceKey: ServiceRule] = [:]
+    var trash = DestinationTrash()
+
+    /// An engine without rules.
+    public init(_ configuration: EngineConfiguration) {
+        self.configuration = configuration
+        let workers = max(configuration.workers, 1)
+        tableMemory = ConnectionTableMemory(
+            size: TableSize(entries: configuration.entries, workers: workers), secret: configuration.secret,
+            provider: configuration.memory)
+        state = StateMemory(
+            destinations: configuration.destinations, services: configuration.services, provider: configuration.memory)
+        serviceTraffic = TrafficCells(slots: configuration.services, workers: workers, provider: configuration.memory)
+        destinationTraffic = TrafficCells(
+            slots: configuration.destinations, workers: workers, provider: configuration.memory)
+        inboxes = Inboxes(workers: workers)
+        unsafe flushes = .allocate(capacity: 1)
+        unsafe flushes.initialize(to: Atomic(0))
+        current = PublishedTable([])
+        unsafe published = .allocate(capacity: 1)
+        unsafe published.initialize(to: Atomic(current.view))
+        reader = Participant(tableMemory.table, number: workers)
+    }
+
+    deinit {
+        unsafe published.deallocate()
+        unsafe flushes.deallocate()
+    }
+
+    // MARK: What workers read
+
+    /// The connection table.
+    public var table: ConnectionTable { tableMemory.table }
+    /// Bytes of the table for a full set of IPv4 entries.
+    public var tableBytes: Int { tableMemory.bytes }
+    /// The state of destinations and services.
+    public var slots: StateSlots { state.slots }
+    /// The services in force; valid until the worker's next quiescent point.
+    public var services: ServiceTableView { unsafe published.pointee.load(ordering: .acquiring).pointee }
+    /// A worker's counters of services.
+    public func serviceRow(worker: Int) -> TrafficRow { serviceTraffic.row(worker: worker) }
+    /// A worker's counters of destinations.
+    public func destinationRow(worker: Int) -> TrafficRow { destinationTraffic.row(worker: worker) }
+    /// How often the entries of deleted destinations were to be ended.
+    public var flushCount: UInt32 { unsafe flushes.pointee.load(ordering: .relaxed) }
+
+    func requestFlush() { unsafe _ = flushes.pointee.wrappingAdd(1, ordering: .relaxed) }
+
+    // MARK: Publishing
+
+    /// Put the rules in force: workers see them from their next batch on.
+    func publish() {
+        let old = current
+        current = PublishedTable(order.compactMap { rules[$0]?.block })
+        unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
+        retired.append((old, table.epoch))
+        collect()
+    }
+
+    /// Free snapshots that no worker can read any more.
+    private func collect() {
+        let epoch = table.advanceEpoch(table.epoch)
+        retired.removeAll { $0.epoch &+ 2 <= epoch }
+    }
+
+    // MARK: Time
+
+    /// The control side's clock: folds counters at every even second and lets deleted destinations go.
+    /// - Parameters:
+    ///   - milliseconds: since the start; never less than before.
+    public func advance(milliseconds: UInt64) {
+        tick = Tick(truncatingIfNeeded: milliseconds / Ticks.milliseconds)
+        while nextFold <= milliseconds {
+            foldCounters()
+            nextFold += UInt64(FoldedTraffic.interval) * 1000
+        }
+        for slot in trash.expired(milliseconds: milliseconds, slots) { state.giveBack(destination: slot) }
+    }
+
+    /// The control side's clock in ticks.
+    public var now: Tick { tick }
+
+    private func foldCounters() {
+        for key in order {
+            guard let rule = rules[key] else { continue }
+            rule.traffic.fold(serviceTraffic.total(rule.slot))
+            for destination in rule.destinations {
+                destination.traffic.fold(destinationTraffic.total(destination.slot))
+            }
+        }
+    }
+
+    // MARK: Walking the table
+
+    /// Every entry and template, in no order. Workers go on meanwhile.
+    public func forEachEntry(_ body: (ConnectionEntry) -> Void) {
+        reader.enter()
+        defer { reader.leave() }
+        for index in 0..<table.usedEntries {
+            let entry = table.entry(index)
+            let flags = entry.flags
+            if flags.contains(.hashed), !flags.contains(.removed) { body(entry) }
+        }
+    }
+}
+
+/// A snapshot of the services with the view that workers load.
+@safe
+private final class PublishedTable {
+    let table: ServiceTable
+    let view: UnsafeMutablePointer<ServiceTableView>
+
+    init(_ blocks: [ServiceBlock]) {
+        table = ServiceTable(blocks)
+        unsafe view = .allocate(capacity: 1)
+        unsafe view.initialize(to: table.view)
+    }
+
+    deinit { unsafe view.deallocate() }
+}

@@ -1,0 +1,59 @@
+/// A destination on the control side.
+final class DestinationRule {
+    var destination: Destination
+    let slot: UInt32
+    var lastWeight: Int32
+    var traffic = FoldedTraffic()
+    /// The service it was bound to last: another one starts its counters anew.
+    weak var service: ServiceRule?
+
+    init(_ destination: Destination, slot: UInt32) {
+        self.destination = destination
+        self.slot = slot
+        lastWeight = destination.weight
+    }
+
+    var record: DestinationRecord {
+        DestinationRecord(
+            address: destination.key.address, port: destination.key.port, method: destination.method,
+            tunnelKind: destination.tunnel.kind, tunnelPort: destination.tunnel.port,
+            tunnelChecksum: destination.tunnel.checksum, slot: slot, weight: destination.weight, lastWeight: lastWeight)
+    }
+}
+
+/// A service on the control side; destinations newest first.
+final class ServiceRule {
+    var service: VirtualService
+    let slot: UInt32
+    var destinations: [DestinationRule] = []
+    var traffic = FoldedTraffic()
+    private(set) var block: ServiceBlock
+    private let provider: MemoryProvider
+    private var memory: SchedulerMemory?
+
+    init(_ service: VirtualService, slot: UInt32, slots: StateSlots, provider: MemoryProvider) {
+        self.service = service
+        self.slot = slot
+        self.provider = provider
+        block = ServiceBlock(Self.header(service, slot: slot), destinations: [], table: [])
+        rebuild(.started, slots)
+    }
+
+    /// Make the record anew after a change.
+    func rebuild(_ change: ServiceChange, _ slots: StateSlots) {
+        if case .started = change { memory = service.scheduler.makeMemory(provider) }
+        let records = destinations.map(\.record)
+        for (place, rule) in destinations.enumerated() { slots.destination(rule.slot).place = UInt32(place) }
+        let prepared = service.scheduler.prepare(
+            change,
+            ServiceDestinations(records: records, flags: service.schedulerFlags, tableSize: service.tableSize),
+            slots.service(slot))
+        var header = Self.header(service, slot: slot)
+        header.schedulerNumbers = prepared.numbers
+        block = ServiceBlock(header, destinations: records, table: prepared.table, memory: memory)
+    }
+
+    private static func header(_ service: VirtualService, slot: UInt32) -> ServiceRecord {
+        ServiceRecord(service, slot: slot)
+    }
+}

@@ -1,0 +1,356 @@
+public import Wire
+
+/// A destination as the packet path sees it; 48 bytes.
+public struct DestinationRecord: BitwiseCopyable {
+    /// Address.
+    public var address: IPAddress
+    /// Port; 0 keeps the packet's.
+    public var port: UInt16
+    /// How packets reach it.
+    public var method: ForwardingMethod
+    /// Kind of tunnel.
+    public var tunnelKind: TunnelKind
+    /// GUE port.
+    public var tunnelPort: UInt16
+    /// Outer checksum.
+    public var tunnelChecksum: TunnelChecksum
+    /// Slot of its state.
+    public var slot: UInt32
+    /// Weight when the snapshot was made; `DestinationState.weight` is the one in force.
+    public var weight: Int32
+    /// The last weight that was not 0 (mh).
+    public var lastWeight: Int32
+}
+
+/// A service as the packet path sees it, its destinations behind it in memory, newest first.
+@safe
+public struct ServiceRecord {
+    /// Virtual address (of a fwmark service: unspecified).
+    public var address: IPAddress
+    /// Virtual port; 0: every port.
+    public var port: UInt16
+    /// `IPProtocol`; 0 for a fwmark service.
+    public var transportProtocol: UInt8
+    /// The mark; 0: none.
+    public var mark: UInt32
+    /// Slot of its state and counters.
+    public var slot: UInt32
+    /// How destinations are chosen.
+    public var scheduler: SchedulerKind
+    /// Flags of the scheduler.
+    public var schedulerFlags: UInt8
+    /// Every datagram is scheduled anew.
+    public var isOnePacket: Bool
+    /// Whether it is persistent.
+    public var isPersistent: Bool
+    /// Life of a template in seconds.
+    public var persistenceTimeout: UInt32
+    /// Bits of the client's address that count for persistence.
+    public var prefixLength: UInt8
+    /// Two numbers that the scheduler prepared when the snapshot was made (wrr: gcd and largest weight).
+    public var schedulerNumbers: (Int32, Int32)
+    /// Number of destinations.
+    public var count: Int
+    @usableFromInline var destinations: UnsafeMutablePointer<DestinationRecord>
+    /// A table that the scheduler prepared (sh, dh, mh: places in `destinations`); `tableCount` values, 0xffff_ffff none.
+    @usableFromInline var schedulerTable: UnsafeMutablePointer<UInt32>
+    /// Values in the scheduler's table.
+    public var tableCount: Int
+    /// What lblc and lblcr remember (`SchedulerMemory.map`).
+    var localityMap: LocalityMap? = nil
+
+    /// The destination at `place`.
+    @inlinable @inline(__always)
+    public func destination(_ place: Int) -> DestinationRecord {
+        assert(place >= 0 && place < count)
+        return unsafe destinations[place]
+    }
+
+    /// The value at `index` of the scheduler's table.
+    @inlinable @inline(__always)
+    public func tableValue(_ index: Int) -> UInt32 {
+        assert(index >= 0 && index < tableCount)
+        return unsafe schedulerTable[index]
+    }
+
+    /// The place of the destination with state `slot`; nil when it is not of this service (any more).
+    @inlinable
+    public func place(of slot: UInt32, _ slots: StateSlots) -> Int? {
+        let hint = Int(slots.destination(slot).place)
+        if hint < count, unsafe destinations[hint].slot == slot { return hint }
+        for place in 0..<count where unsafe destinations[place].slot == slot { return place }
+        return nil
+    }
+}
+
+/// Owns a service's record. Shared by the snapshots in which the service is the same.
+@safe
+final class ServiceBlock: @unchecked Sendable {
+    let record: UnsafeMutablePointer<ServiceRecord>
+    /// Kept for as long as a worker may read a record that names it.
+    private let memory: SchedulerMemory?
+
+    init(
+        _ record: ServiceRecord, destinations: [DestinationRecord], table: [UInt32], memory: SchedulerMemory? = nil
+    ) {
+        self.memory = memory
+        let list = UnsafeMutablePointer<DestinationRecord>.allocate(capacity: max(destinations.count, 1))
+        let values = UnsafeMutablePointer<UInt32>.allocate(capacity: max(table.count, 1))
+        for (place, destination) in destinations.enumerated() { unsafe (list + place).initialize(to: destination) }
+        for (index, value) in table.enumerated() { unsafe (values + index).initialize(to: value) }
+        unsafe self.record = .allocate(capacity: 1)
+        var record = record
+        unsafe record.destinations = list
+        unsafe record.schedulerTable = values
+        record.count = destinations.count
+        record.tableCount = table.count
+        record.localityMap = memory?.map
+        unsafe self.record.initialize(to: record)
+    }
+
+    deinit {
+        unsafe record.pointee.destinations.deallocate()
+        unsafe record.pointee.schedulerTable.deallocate()
+        unsafe record.deallocate()
+    }
+}
+
+/// Every service, as the packet path sees it: an immutable snapshot. The control side keeps a published table alive until
+/// every worker has passed a quiescent point since its successor was published.
+@safe
+public final class ServiceTable: @unchecked Sendable {
+    let blocks: [ServiceBlock]
+    let records: UnsafeMutablePointer<UnsafeMutablePointer<ServiceRecord>>
+    /// Open addressing: number of a record plus one; 0: empty.
+    let index: UnsafeMutablePointer<UInt32>
+    let mask: Int
+    let addresses: UnsafeMutablePointer<IPAddress>
+    let addressMask: Int
+    let hasMarks: Bool
+    let hasAnyPort: Bool
+    let countV4: Int
+    let countV6: Int
+
+    /// A snapshot of `blocks`.
+    init(_ blocks: [ServiceBlock]) {
+        self.blocks = blocks
+        unsafe records = .allocate(capacity: max(blocks.count, 1))
+        var size = 16
+        while size < blocks.count * 2 + 2 { size *= 2 }
+        mask = size - 1
+        addressMask = mask
+        unsafe index = .allocate(capacity: size)
+        unsafe index.initialize(repeating: 0, count: size)
+        unsafe addresses = .allocate(capacity: size)
+        unsafe addresses.initialize(repeating: .anyV6, count: size)
+        var marks = false
+        var anyPort = false
+        var v4 = 0
+        for (number, block) in blocks.enumerated() {
+            let record = unsafe block.record.pointee
+            unsafe (records + number).initialize(to: block.record)
+            let key = record.lookupKey
+            var place = Int(truncatingIfNeeded: key.hash) & mask
+            while unsafe index[place] != 0 { place = (place + 1) & mask }
+            unsafe index[place] = UInt32(number + 1)
+            marks = marks || record.mark != 0
+            anyPort = anyPort || record.mark == 0 && record.port == 0
+            if record.address.isV4 { v4 += 1 }
+            guard record.mark == 0 else { continue }
+            var home = Int(truncatingIfNeeded: ServiceLookupKey.hash(record.address)) & mask
+            while unsafe addresses[home] != .anyV6 && addresses[home] != record.address { home = (home + 1) & mask }
+            unsafe addresses[home] = record.address
+        }
+        hasMarks = marks
+        hasAnyPort = anyPort
+        countV4 = v4
+        countV6 = blocks.count - v4
+    }
+
+    deinit {
+        unsafe records.deallocate()
+        unsafe index.deallocate()
+        unsafe addresses.deallocate()
+    }
+
+    /// What the packet path reads.
+    public var view: ServiceTableView { ServiceTableView(self) }
+}
+
+/// What a service is looked up by.
+@usableFromInline
+struct ServiceLookupKey {
+    @usableFromInline var address: IPAddress
+    @usableFromInline var port: UInt16
+    @usableFromInline var transportProtocol: UInt8
+    @usableFromInline var mark: UInt32
+
+    @inlinable @inline(__always)
+    init(address: IPAddress, port: UInt16, transportProtocol: UInt8, mark: UInt32) {
+        self.address = address
+        self.port = port
+        self.transportProtocol = transportProtocol
+        self.mark = mark
+    }
+
+    @inlinable @inline(__always)
+    static func hash(_ address: IPAddress) -> UInt64 {
+        let mixed = (address.high ^ address.low) &* 0x9e37_79b9_7f4a_7c15
+        return mixed ^ mixed >> 29
+    }
+
+    @inlinable @inline(__always)
+    var hash: UInt64 {
+        let word = UInt64(port) << 40 | UInt64(transportProtocol) << 32 | UInt64(mark)
+        let mixed = (Self.hash(address) ^ word) &* 0xbf58_476d_1ce4_e5b9
+        return mixed ^ mixed >> 31
+    }
+}
+
+extension ServiceRecord {
+    @usableFromInline
+    var lookupKey: ServiceLookupKey {
+        ServiceLookupKey(address: address, port: port, transportProtocol: transportProtocol, mark: mark)
+    }
+}
+
+/// The packet path's sight of a `ServiceTable`; valid until the worker's next quiescent point.
+@safe
+public struct ServiceTableView {
+    @usableFromInline let records: UnsafeMutablePointer<UnsafeMutablePointer<ServiceRecord>>
+    @usableFromInline let index: UnsafeMutablePointer<UInt32>
+    @usableFromInline let mask: Int
+    @usableFromInline let addresses: UnsafeMutablePointer<IPAddress>
+    @usableFromInline let hasMarks: Bool
+    @usableFromInline let hasAnyPort: Bool
+    /// Services with IPv4 addresses: with none, IPv4 packets are not looked at (the kernel registers its hooks so).
+    public let countV4: Int
+    /// Services with IPv6 addresses.
+    public let countV6: Int
+    /// Number of services.
+    public let count: Int
+
+    init(_ table: ServiceTable) {
+        unsafe records = table.records
+        unsafe index = table.index
+        mask = table.mask
+        unsafe addresses = table.addresses
+        hasMarks = table.hasMarks
+        hasAnyPort = table.hasAnyPort
+        countV4 = table.countV4
+        countV6 = table.countV6
+        count = table.blocks.count
+    }
+
+    @inlinable @inline(__always)
+    func lookUp(_ key: ServiceLookupKey) -> UnsafeMutablePointer<ServiceRecord>? {
+        var place = Int(truncatingIfNeeded: key.hash) & mask
+        while true {
+            let number = unsafe index[place]
+            guard number != 0 else { return nil }
+            let record = unsafe records[Int(number) &- 1]
+            if unsafe record.pointee.port == key.port && record.pointee.mark == key.mark
+                && record.pointee.transportProtocol == key.transportProtocol && record.pointee.address == key.address
+            {
+                return unsafe record
+            }
+            place = (place &+ 1) & mask
+        }
+    }
+
+    /// The service of a packet: by mark, then by protocol, address and port, then with port 0
+    /// (`ip_vs_ctl.c`, `ip_vs_service_find`).
+    @inlinable
+    public func find(transportProtocol: UInt8, address: IPAddress, port: UInt16, mark: UInt32) -> ServiceReference? {
+        if hasMarks, mark != 0 {
+            let any = address.isV4 ? IPAddress.anyV4 : IPAddress.anyV6
+            if let record = unsafe lookUp(
+                ServiceLookupKey(address: any, port: 0, transportProtocol: 0, mark: mark))
+            {
+                return unsafe ServiceReference(record)
+            }
+        }
+        if let record = unsafe lookUp(
+            ServiceLookupKey(address: address, port: port, transportProtocol: transportProtocol, mark: 0))
+        {
+            return unsafe ServiceReference(record)
+        }
+        if hasAnyPort,
+            let record = unsafe lookUp(
+                ServiceLookupKey(address: address, port: 0, transportProtocol: transportProtocol, mark: 0))
+        {
+            return unsafe ServiceReference(record)
+        }
+        return nil
+    }
+
+    /// Whether a service has this real server (`ip_vs_ctl.c`, `ip_vs_has_real_service`). Walks all services.
+    public func hasServer(transportProtocol: UInt8, address: IPAddress, port: UInt16) -> Bool {
+        for number in 0..<count {
+            let record = unsafe records[number]
+            guard unsafe record.pointee.transportProtocol == transportProtocol || record.pointee.mark != 0 else {
+                continue
+            }
+            for place in 0..<(unsafe record.pointee.count) {
+                let destination = unsafe record.pointee.destinations[place]
+                if destination.port == port, destination.address == address { return true }
+            }
+        }
+        return false
+    }
+
+    /// Whether a service has this virtual address.
+    @inlinable
+    public func owns(_ address: IPAddress) -> Bool {
+        var place = Int(truncatingIfNeeded: ServiceLookupKey.hash(address)) & mask
+        while true {
+            let other = unsafe addresses[place]
+            if other == address { return true }
+            if other == .anyV6 { return false }
+            place = (place &+ 1) & mask
+        }
+    }
+}
+
+/// A service in a snapshot; valid until the worker's next quiescent point.
+@safe
+public struct ServiceReference {
+    @usableFromInline let pointer: UnsafeMutablePointer<ServiceRecord>
+    @inlinable @inline(__always)
+    init(_ pointer: UnsafeMutablePointer<ServiceRecord>) { unsafe self.pointer = pointer }
+
+    /// The record.
+    @inlinable @inline(__always)
+    public var record: ServiceRecord { unsafe pointer.pointee }
+}
+
+extension ServiceRecord {
+    /// The record of `service` without destinations.
+    init(_ service: VirtualService, slot: UInt32) {
+        switch service.key {
+        case .address(let transportProtocol, let address, let port):
+            self.address = address
+            self.port = port
+            self.transportProtocol = transportProtocol
+            mark = 0
+        case .mark(let mark, let family):
+            address = family == .v4 ? .anyV4 : .anyV6
+            port = 0
+            transportProtocol = 0
+            self.mark = mark
+        }
+        self.slot = slot
+        scheduler = service.scheduler
+        schedulerFlags = service.schedulerFlags.rawValue
+        isOnePacket = service.isOnePacket
+        isPersistent = service.persistence != nil
+        persistenceTimeout = service.persistence?.timeout ?? 0
+        prefixLength = UInt8(truncatingIfNeeded: service.prefixLength)
+        schedulerNumbers = (0, 0)
+        count = 0
+        tableCount = 0
+        // Replaced by ServiceBlock; never read while the counts are 0.
+        unsafe destinations = UnsafeMutablePointer(bitPattern: 8).unsafelyUnwrapped
+        unsafe schedulerTable = UnsafeMutablePointer(bitPattern: 8).unsafelyUnwrapped
+    }
+}

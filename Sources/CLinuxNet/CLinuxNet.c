@@ -1,1 +1,0 @@
-// Kernel UAPI and static inline shims.

@@ -1,0 +1,90 @@
+#include "CLinuxNet_packet.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+_Static_assert(sizeof(struct CLinuxNet_mmsghdr) == sizeof(struct mmsghdr), "shadow of mmsghdr");
+_Static_assert(offsetof(struct CLinuxNet_mmsghdr, msg_len) == offsetof(struct mmsghdr, msg_len), "shadow of mmsghdr");
+_Static_assert(ARPHRD_ETHER == 1 && ARPHRD_LOOPBACK == 772, "hardware types");
+
+int CLinuxNet_receiveBatch(int socket, struct CLinuxNet_mmsghdr *messages, unsigned int count) {
+    int received;
+    do {
+        received = recvmmsg(socket, (struct mmsghdr *)messages, count, MSG_DONTWAIT, NULL);
+    } while (received < 0 && errno == EINTR);
+    return received < 0 ? -errno : received;
+}
+
+int CLinuxNet_sendBatch(int socket, struct CLinuxNet_mmsghdr *messages, unsigned int count) {
+    int sent;
+    do {
+        sent = sendmmsg(socket, (struct mmsghdr *)messages, count, MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
+int CLinuxNet_openPacketSocket(void) {
+    int descriptor = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+int CLinuxNet_bindPacketSocket(int socket, int interfaceIndex) {
+    struct sockaddr_ll address = {
+        .sll_family = AF_PACKET,
+        .sll_protocol = htons(ETH_P_ALL),
+        .sll_ifindex = interfaceIndex,
+    };
+    return bind(socket, (const struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
+}
+
+int CLinuxNet_setOption(int socket, int level, int option, int value) {
+    return setsockopt(socket, level, option, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+int CLinuxNet_attachFilter(int socket, const struct sock_filter *instructions, unsigned short count) {
+    struct sock_fprog program = {.len = count, .filter = (struct sock_filter *)instructions};
+    return setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ? -errno : 0;
+}
+
+int CLinuxNet_takeDrops(int socket, unsigned int *drops) {
+    struct tpacket_stats statistics = {0, 0};
+    socklen_t length = sizeof statistics;
+    if (getsockopt(socket, SOL_PACKET, PACKET_STATISTICS, &statistics, &length) < 0) {
+        return -errno;
+    }
+    *drops = statistics.tp_drops;
+    return 0;
+}
+
+static int interfaceRequest(int socket, const char *name, unsigned long request, struct ifreq *answer) {
+    memset(answer, 0, sizeof *answer);
+    if (strlen(name) >= sizeof answer->ifr_name) {
+        return -ENODEV;
+    }
+    strcpy(answer->ifr_name, name);
+    return ioctl(socket, request, answer) < 0 ? -errno : 0;
+}
+
+int CLinuxNet_interfaceIndex(int socket, const char *name) {
+    struct ifreq answer;
+    int status = interfaceRequest(socket, name, SIOCGIFINDEX, &answer);
+    return status < 0 ? status : answer.ifr_ifindex;
+}
+
+int CLinuxNet_interfaceMTU(int socket, const char *name) {
+    struct ifreq answer;
+    int status = interfaceRequest(socket, name, SIOCGIFMTU, &answer);
+    return status < 0 ? status : answer.ifr_mtu;
+}
+
+int CLinuxNet_interfaceType(int socket, const char *name) {
+    struct ifreq answer;
+    int status = interfaceRequest(socket, name, SIOCGIFHWADDR, &answer);
+    return status < 0 ? status : answer.ifr_hwaddr.sa_family;
+}

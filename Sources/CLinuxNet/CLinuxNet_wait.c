@@ -1,0 +1,35 @@
+#include "CLinuxNet_wait.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+int CLinuxNet_poll(struct pollfd *descriptors, unsigned int count, int64_t nanoseconds) {
+    struct timespec timeout = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+    int ready = ppoll(descriptors, count, nanoseconds < 0 ? NULL : &timeout, NULL);
+    if (ready < 0) {
+        return errno == EINTR ? 0 : -errno;
+    }
+    return ready;
+}
+
+int CLinuxNet_openEvent(void) {
+    int descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+void CLinuxNet_signalEvent(int event) {
+    int before = errno;
+    uint64_t one = 1;
+    // Fails only when the count is at its limit: the event is readable then already.
+    ssize_t written = write(event, &one, sizeof one);
+    (void)written;
+    errno = before;
+}
+
+void CLinuxNet_clearEvent(int event) {
+    uint64_t count;
+    ssize_t taken = read(event, &count, sizeof count);
+    (void)taken;
+}

@@ -1,0 +1,18 @@
+// Memory that is mapped and touched before it is used, so that the packet path meets no page fault.
+#ifndef CLINUXNET_MEMORY_H
+#define CLINUXNET_MEMORY_H
+
+#include <stddef.h>
+
+#pragma clang assume_nonnull begin
+
+/// Map `length` bytes of zeroed private memory, aligned to a page. With `populate` every page is there on return.
+/// NULL when the kernel has none.
+void *_Nullable CLinuxNet_map(size_t length, int populate);
+
+/// Give back what `CLinuxNet_map` returned.
+void CLinuxNet_unmap(void *address, size_t length);
+
+#pragma clang assume_nonnull end
+
+#endif

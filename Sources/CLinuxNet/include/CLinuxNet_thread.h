@@ -1,0 +1,15 @@
+// The calling thread: its processor and its name.
+#ifndef CLINUXNET_THREAD_H
+#define CLINUXNET_THREAD_H
+
+#pragma clang assume_nonnull begin
+
+/// Keep the calling thread on one processor (pthread_setaffinity_np(3)). Returns 0 or -errno.
+int CLinuxNet_pinCurrentThread(int processor);
+
+/// Name the calling thread for `top -H` and gdb; names beyond 15 bytes are cut. Returns 0 or -errno.
+int CLinuxNet_nameCurrentThread(const char *name);
+
+#pragma clang assume_nonnull end
+
+#endif

@@ -1,0 +1,94 @@
+import Balancer
+import Wire
+
+/// The making and ending of entries (`ip_vs_conn.c`).
+extension Director {
+    /// A new entry in the table, bound to its destination; nil when the table is full.
+    mutating func make(_ fields: EntryFields, timeout: Tick) -> ConnectionEntry? {
+        guard let entry = table.make(fields, worker: worker, now: now) ?? makeRoom(fields) else { return nil }
+        entry.timeout = timeout
+        entry.deadline = now &+ timeout
+        let isOnePacket = fields.kind.contains(.onePacket)
+        if !isOnePacket {
+            guard case .inserted = table.insert(entry) else {
+                expiry.discard(entry)
+                return nil
+            }
+        }
+        slots.destination(fields.destinationSlot).bind(
+            isTemplate: fields.kind.contains(.template), isActive: fields.flags.contains(.active))
+        if !isOnePacket { expiry.arm(entry) }
+        return entry
+    }
+
+    /// Give up the embryonic entry that would end soonest, and take its place.
+    private mutating func makeRoom(_ fields: EntryFields) -> ConnectionEntry? {
+        guard
+            let victim = expiry.soonest(
+                most: 256,
+                { entry in
+                    entry.transportProtocol == IPProtocol.tcp && !entry.kind.contains(.template)
+                        && !entry.flags.contains(.removed) && TCPTracking.isEmbryonic(entry.state)
+                })
+        else { return nil }
+        counters.countEvicted()
+        end(victim)
+        // Its memory comes back a grace period later; until then new connections wait for it.
+        return table.make(fields, worker: worker, now: now)
+    }
+
+    /// End an entry now.
+    mutating func end(_ entry: ConnectionEntry) {
+        guard unbind(entry) else { return }
+        expiry.retire(entry)
+    }
+
+    /// An entry's time is up. A template that still controls entries lives on for 60 s, again and again.
+    mutating func expire(_ entry: ConnectionEntry) {
+        if entry.controlled != 0 {
+            entry.timeout = Ticks.seconds(60)
+            entry.deadline = now &+ entry.timeout
+            expiry.keep(entry)
+            return
+        }
+        if unbind(entry) { expiry.discard(entry) }
+    }
+
+    /// Take an entry out of the table, its template's and its destination's counts. False: somebody else did.
+    private mutating func unbind(_ entry: ConnectionEntry) -> Bool {
+        guard table.remove(entry) else { return false }
+        if let control = entry.control { table.release(control: control, of: entry) }
+        slots.destination(entry.destinationSlot).unbind(
+            isTemplate: entry.kind.contains(.template), isActive: entry.flags.contains(.active))
+        return true
+    }
+
+    /// End a one-packet entry, which was never in the table.
+    mutating func finishOnePacket(_ entry: ConnectionEntry) {
+        slots.destination(entry.destinationSlot).unbind(isTemplate: false, isActive: false)
+        if let control = entry.control { table.release(control: control, of: entry) }
+        expiry.discard(entry)
+    }
+
+    /// With `expire_nodest_conn`, entries of deleted destinations end in the background, some with each batch.
+    mutating func flushDeletedDestinations() {
+        let wanted = engine.flushCount
+        if wanted != flushesDone {
+            flushesDone = wanted
+            flushCursor = 0
+            flushEnd = table.usedEntries
+        }
+        let stop = min(flushEnd, flushCursor &+ 256)
+        while flushCursor < stop {
+            let entry = table.entry(flushCursor)
+            flushCursor &+= 1
+            let flags = entry.flags
+            guard flags.contains(.hashed), !flags.contains(.removed), entry.isOwned(by: worker),
+                !slots.destination(entry.destinationSlot).isAvailable, entry.controlled == 0
+            else { continue }
+            let control = entry.control
+            end(entry)
+            if let control, table.entry(control).controlled == 0 { end(table.entry(control)) }
+        }
+    }
+}

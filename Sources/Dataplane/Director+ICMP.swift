@@ -1,0 +1,84 @@
+import Balancer
+import Wire
+
+/// ICMP errors that belong to connections (`ip_vs_core.c`, `ip_vs_in_icmp`, `ip_vs_out_icmp` and their IPv6 twins).
+extension Director {
+    /// An ICMP packet to one of our addresses.
+    mutating func icmpInput(_ frame: inout Frame, _ packet: PacketDescription) {
+        guard packet.hasTransport else { return drop(.truncated) }
+        guard isRelatedType(frame, packet) else { return pass(frame) }
+        let start = packet.transportOffset &+ ICMPHeader.length
+        guard let quoted = QuotedPacket(frame.bytes, at: start, isV4: packet.isV4) else { return pass(frame) }
+        if isTunnel(quoted) { return tunnelError(&frame, packet, quoted) }
+        guard Transport(quoted.key.transportProtocol) != nil, quoted.hasPorts else { return pass(frame) }
+        let key = quoted.key.reversed
+        guard let found = table.find(key, hash: table.hash(key)) else { return pass(frame) }
+        if found.direction == .reply { return icmpReply(&frame, packet, quoted, found.entry) }
+        icmpRequest(&frame, packet, quoted, found.entry)
+    }
+
+    /// An ICMP packet through us.
+    mutating func icmpTransit(_ frame: inout Frame, _ packet: PacketDescription) {
+        guard packet.hasTransport, isRelatedType(frame, packet) else { return pass(frame) }
+        let start = packet.transportOffset &+ ICMPHeader.length
+        guard let quoted = QuotedPacket(frame.bytes, at: start, isV4: packet.isV4), quoted.hasPorts,
+            Transport(quoted.key.transportProtocol) != nil
+        else { return pass(frame) }
+        let key = quoted.key.reversed
+        guard let found = table.find(key, hash: table.hash(key)), found.direction == .reply else { return pass(frame) }
+        icmpReply(&frame, packet, quoted, found.entry)
+    }
+
+    /// Destination unreachable, source quench, time exceeded; for IPv6 unreachable, too big, time exceeded.
+    private func isRelatedType(_ frame: Frame, _ packet: PacketDescription) -> Bool {
+        let type = frame.bytes[packet.transportOffset]
+        return packet.isV4
+            ? type == ICMPType.destinationUnreachable || type == ICMPType.sourceQuench || type == ICMPType.timeExceeded
+            : type >= ICMPv6Type.destinationUnreachable && type <= ICMPv6Type.timeExceeded
+    }
+
+    private func hasValidChecksum(_ frame: Frame, _ packet: PacketDescription) -> Bool {
+        let message = frame.bytes.prefix(packet.networkOffset &+ packet.networkLength).dropping(packet.transportOffset)
+        return packet.isV4
+            ? ICMPHeader(unchecked: message).hasValidChecksum
+            : ICMPv6Header(unchecked: message).hasValidChecksum(
+                source: packet.key.source, destination: packet.key.destination)
+    }
+
+    /// From the client's side, about what it received: to the real server.
+    private mutating func icmpRequest(
+        _ frame: inout Frame, _ packet: PacketDescription, _ quoted: QuotedPacket, _ entry: ConnectionEntry
+    ) {
+        let isNAT = entry.method == .masquerading
+        if isNAT, !hasValidChecksum(frame, packet) { return drop(.badICMP) }
+        trace?.note(.entry(entry, .request))
+        serviceRow.countIn(entry.serviceSlot, bytes: packet.networkLength)
+        destinationRow.countIn(entry.destinationSlot, bytes: packet.networkLength)
+        let route = routing.route(to: entry.destination)
+        if routing.isLocal(entry.destination) { return pass(frame) }
+        guard route.isUsable else { return drop(.noRoute) }
+        guard packet.timeToLive > 1 else { return drop(.timeToLive) }
+        decrementTimeToLive(frame, packet)
+        if entry.method == .tunneling { return encapsulate(&frame, packet, entry, route) }
+        guard var hop = hop(route, frame, packet, entry) else { return drop(.neighborQueueFull) }
+        if isNAT { ICMPTranslation.rewriteRequest(frame.bytes, packet, quoted, entry) }
+        transmit(&frame, packet, &hop, mtu: mtu(route))
+    }
+
+    /// From the servers' side, about what a server or a router there received: to the client.
+    private mutating func icmpReply(
+        _ frame: inout Frame, _ packet: PacketDescription, _ quoted: QuotedPacket, _ entry: ConnectionEntry
+    ) {
+        trace?.note(.entry(entry, .reply))
+        guard packet.timeToLive > 1 else { return drop(.timeToLive) }
+        guard hasValidChecksum(frame, packet) else { return drop(.badICMP) }
+        let route = routing.route(to: entry.client)
+        guard route.isUsable else { return drop(.noRoute) }
+        decrementTimeToLive(frame, packet)
+        guard var hop = hop(route, frame, packet, nil) else { return drop(.neighborQueueFull) }
+        ICMPTranslation.rewriteReply(frame.bytes, packet, quoted, entry)
+        serviceRow.countOut(entry.serviceSlot, bytes: packet.networkLength)
+        destinationRow.countOut(entry.destinationSlot, bytes: packet.networkLength)
+        transmit(&frame, packet, &hop, mtu: mtu(route))
+    }
+}

@@ -1,0 +1,94 @@
+import Balancer
+import Wire
+
+/// From the frame to the packet: what a host checks on receipt, then whether the packet is to or through the director.
+extension Director {
+    mutating func receive(_ frame: inout Frame) {
+        guard let ethernet = EthernetHeader(frame.bytes) else { return drop(.truncated) }
+        let mac = ethernet.destination
+        guard mac.isGroup || mac == routing.interface(frame.interface).mac else { return drop(.notOurMAC) }
+        switch ethernet.type {
+        case EtherType.ipv4: receiveV4(&frame, isGroup: mac.isGroup)
+        case EtherType.ipv6: receiveV6(&frame, isGroup: mac.isGroup)
+        default: pass(frame)
+        }
+    }
+
+    private mutating func receiveV4(_ frame: inout Frame, isGroup: Bool) {
+        var packet = PacketDescription()
+        switch Classify.v4(frame.bytes, at: EthernetHeader.length, into: &packet) {
+        case .broken(let reason): return drop(reason)
+        case .packet: break
+        }
+        // Ethernet padding is cut.
+        frame.length = packet.networkOffset &+ packet.networkLength
+        let source = packet.key.source.v4
+        guard source >> 24 != 127, source != 0xffff_ffff, source >> 28 != 0xe else { return drop(.martianSource) }
+        if packet.hasOptions {
+            switch IPv4Options.inspect(frame.bytes, packet) {
+            case .sourceRoute: return drop(.sourceRoute)
+            case .broken: return drop(.truncated)
+            case .plain: break
+            }
+        }
+        accept(&frame, &packet, isGroup: isGroup)
+    }
+
+    private mutating func receiveV6(_ frame: inout Frame, isGroup: Bool) {
+        var packet = PacketDescription()
+        switch Classify.v6(frame.bytes, at: EthernetHeader.length, into: &packet) {
+        case .broken(let reason): return drop(reason)
+        case .packet: break
+        }
+        frame.length = packet.networkOffset &+ packet.networkLength
+        guard !packet.key.source.isMulticast, !packet.key.source.isLoopback else { return drop(.martianSource) }
+        accept(&frame, &packet, isGroup: isGroup)
+    }
+
+    private mutating func accept(_ frame: inout Frame, _ packet: inout PacketDescription, isGroup: Bool) {
+        guard !isGroup, !packet.key.destination.isMulticast else { return pass(frame) }
+        guard !isOurs(packet.key.source) else { return drop(.martianSource) }
+        if marks.count > 0 { packet.mark = marks.mark(packet.key, interface: frame.interface) }
+        trace?.note(.received(packet))
+        let isBalanced = packet.isV4 ? services.countV4 > 0 : services.countV6 > 0
+        guard isBalanced else { return pass(frame) }
+        if isOurs(packet.key.destination) {
+            localInput(&frame, packet)
+        } else {
+            transit(&frame, packet)
+        }
+    }
+
+    /// Whether packets to `address` end at the director: an address of its host, or of a service.
+    func isOurs(_ address: IPAddress) -> Bool { routing.isLocal(address) || services.owns(address) }
+
+    /// A packet to one of our addresses (`ip_vs_core.c`, `ip_vs_in_hook` at LOCAL_IN).
+    private mutating func localInput(_ frame: inout Frame, _ packet: PacketDescription) {
+        if packet.isV4 ? packet.transportProtocol == IPProtocol.icmp : packet.transportProtocol == IPProtocol.icmpv6 {
+            return icmpInput(&frame, packet)
+        }
+        guard let transport = Transport(packet.transportProtocol) else { return pass(frame) }
+        guard packet.hasTransport else { return drop(.truncated) }
+        let hash = table.hash(packet.key)
+        let found = table.find(packet.key, hash: hash)
+        if let found, found.direction == .reply {
+            return reply(&frame, packet, found.entry, transport)
+        }
+        request(&frame, packet, found?.entry, transport)
+    }
+
+    /// A packet through us (`ip_vs_core.c`, `ip_vs_out_hook` at FORWARD).
+    private mutating func transit(_ frame: inout Frame, _ packet: PacketDescription) {
+        if packet.isV4 ? packet.transportProtocol == IPProtocol.icmp : packet.transportProtocol == IPProtocol.icmpv6 {
+            return icmpTransit(&frame, packet)
+        }
+        guard let transport = Transport(packet.transportProtocol), packet.hasTransport else { return pass(frame) }
+        if let found = table.find(packet.key, hash: table.hash(packet.key)), found.direction == .reply {
+            return reply(&frame, packet, found.entry, transport)
+        }
+        if settings[.natIcmpSend] != 0, isStray(frame, packet, transport) {
+            return refuse(&frame, packet, .portUnreachable, .strayReply, decremented: true)
+        }
+        pass(frame)
+    }
+}

@@ -1,0 +1,67 @@
+import Balancer
+import Wire
+
+/// A client's packet: its entry, or a new one, then the way to the real server (`ip_vs_core.c`, `ip_vs_in_hook`).
+extension Director {
+    mutating func request(
+        _ frame: inout Frame, _ packet: PacketDescription, _ found: ConnectionEntry?, _ transport: Transport
+    ) {
+        var entry = found
+        if let old = entry, isScheduledAnew(old, frame, packet, transport) {
+            if old.controlled == 0 { end(old) }
+            entry = nil
+        }
+        if let old = entry, !slots.destination(old.destinationSlot).isAvailable {
+            guard settings[.expireNodestConn] != 0 else {
+                trace?.note(.entry(old, .request))
+                return drop(.destinationGone)
+            }
+            end(old)
+            entry = nil
+        }
+        if let entry {
+            trace?.note(.entry(entry, .request))
+            return carry(&frame, packet, entry, transport)
+        }
+        schedule(&frame, packet, transport)
+    }
+
+    /// Count a client's packet, move the state, and send it to the entry's real server.
+    mutating func carry(
+        _ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry, _ transport: Transport
+    ) {
+        serviceRow.countIn(entry.serviceSlot, bytes: packet.networkLength)
+        destinationRow.countIn(entry.destinationSlot, bytes: packet.networkLength)
+        advance(entry, frame, packet, transport, .request)
+        entry.count(length: packet.networkLength, isRequest: true)
+        forward(&frame, packet, entry)
+    }
+
+    /// Move an entry's state and timer for a packet.
+    mutating func advance(
+        _ entry: ConnectionEntry, _ frame: Frame, _ packet: PacketDescription, _ transport: Transport,
+        _ direction: FlowDirection
+    ) {
+        let change = transport.advance(
+            entry, flags: packet.flags, transport: frame.bytes.dropping(packet.transportOffset), direction: direction,
+            settings: settings, slots: slots, now: now)
+        if transport.assures(change, direction), let control = entry.control {
+            let template = table.entry(control)
+            if template.kind.contains(.template) { template.assure() }
+        }
+        expiry.deadlineChanged(entry)
+        trace?.note(.state(change, transport, entry))
+    }
+
+    /// Whether a packet that opens a connection finds an entry that is finished, or whose real server is being drained.
+    private func isScheduledAnew(
+        _ entry: ConnectionEntry, _ frame: Frame, _ packet: PacketDescription, _ transport: Transport
+    ) -> Bool {
+        let mode = settings[.connReuseMode]
+        guard mode != 0, !packet.isFragment,
+            transport.opens(flags: packet.flags, transport: frame.bytes.dropping(packet.transportOffset))
+        else { return false }
+        if settings[.expireNodestConn] != 0, slots.destination(entry.destinationSlot).weight == 0 { return true }
+        return transport.isFinished(entry.state, flags: entry.flags, reuseMode: mode)
+    }
+}

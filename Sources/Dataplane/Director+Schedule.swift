@@ -1,0 +1,158 @@
+import Balancer
+import Wire
+
+/// A packet without an entry: its service, a destination, a new entry (`ip_vs_core.c`, `ip_vs_schedule`).
+extension Director {
+    /// Source port of active FTP's data connections, which are never scheduled.
+    private static var ftpData: UInt16 { 20 }
+
+    mutating func schedule(_ frame: inout Frame, _ packet: PacketDescription, _ transport: Transport) {
+        let key = packet.key
+        guard
+            let service = services.find(
+                transportProtocol: key.transportProtocol, address: key.destination, port: key.destinationPort,
+                mark: packet.mark)
+        else {
+            trace?.note(.noService)
+            return pass(frame)
+        }
+        trace?.note(.service(service.record))
+        guard mayOpen(frame, packet, transport), key.sourcePort != Self.ftpData else { return pass(frame) }
+        let record = service.record
+        if record.isPersistent {
+            return schedulePersistent(&frame, packet, transport, service)
+        }
+        guard record.mark != 0 || record.port == key.destinationPort else { return pass(frame) }
+        guard let place = pick(service, key) else { return refuseForLackOfDestination(&frame, packet) }
+        let destination = record.destination(place)
+        guard
+            let entry = makeEntry(
+                packet, record, destination, port: destination.port != 0 ? destination.port : key.destinationPort)
+        else { return drop(.tableFull) }
+        begin(&frame, packet, entry, record, transport)
+    }
+
+    /// The scheduler's choice.
+    private mutating func pick(_ service: ServiceReference, _ key: FlowKey) -> Int? {
+        let request = ScheduleRequest(
+            client: key.source, clientPort: key.sourcePort, virtual: key.destination, now: now, random: nextRandom())
+        let place = service.record.scheduler.schedule(service, request, slots)
+        trace?.note(.scheduled(service.record, place, slots))
+        return place
+    }
+
+    /// Whether the packet may open a connection: TCP needs SYN and no RST, SCTP INIT, unless the settings are sloppy.
+    private func mayOpen(_ frame: Frame, _ packet: PacketDescription, _ transport: Transport) -> Bool {
+        switch transport {
+        case .tcp:
+            return (packet.flags.contains(.syn) || settings[.sloppyTcp] != 0) && !packet.flags.contains(.rst)
+        case .udp:
+            return true
+        case .sctp:
+            return SCTPTracking.isStart(frame.bytes.dropping(packet.transportOffset)) || settings[.sloppySctp] != 0
+        }
+    }
+
+    private mutating func makeEntry(
+        _ packet: PacketDescription, _ record: ServiceRecord, _ destination: DestinationRecord, port: UInt16
+    ) -> ConnectionEntry? {
+        let key = packet.key
+        var kind = EntryKind.none
+        if record.isOnePacket, key.transportProtocol == IPProtocol.udp { kind.insert(.onePacket) }
+        return make(
+            EntryFields(
+                kind: kind, transportProtocol: key.transportProtocol, method: destination.method,
+                client: DestinationKey(address: key.source, port: key.sourcePort),
+                virtual: DestinationKey(address: key.destination, port: key.destinationPort),
+                destination: DestinationKey(address: destination.address, port: port),
+                destinationSlot: destination.slot, serviceSlot: record.slot, state: 0,
+                flags: destination.method == .masquerading ? .none : .noOutput),
+            timeout: Ticks.seconds(3))
+    }
+
+    /// Count a new connection and carry its first packet.
+    private mutating func begin(
+        _ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry, _ record: ServiceRecord,
+        _ transport: Transport
+    ) {
+        serviceRow.countConnection(record.slot)
+        destinationRow.countConnection(entry.destinationSlot)
+        trace?.note(.made(entry))
+        carry(&frame, packet, entry, transport)
+        if entry.kind.contains(.onePacket) { finishOnePacket(entry) }
+    }
+
+    /// No usable destination: the client gets ICMP port unreachable, for TCP too.
+    private mutating func refuseForLackOfDestination(_ frame: inout Frame, _ packet: PacketDescription) {
+        refuse(&frame, packet, .portUnreachable, .noDestination)
+    }
+
+    // MARK: Persistence (`ip_vs_core.c`, `ip_vs_sched_persist`)
+
+    private mutating func schedulePersistent(
+        _ frame: inout Frame, _ packet: PacketDescription, _ transport: Transport, _ service: ServiceReference
+    ) {
+        let record = service.record
+        let key = packet.key
+        let isServicePort = record.mark == 0 && key.destinationPort == record.port
+        let templateKey = FlowKey(
+            source: key.source.masked(Int(record.prefixLength)),
+            destination: record.mark == 0 ? key.destination : Self.address(ofMark: record.mark, isV4: packet.isV4),
+            sourcePort: 0, destinationPort: isServicePort ? key.destinationPort : 0,
+            transportProtocol: record.mark == 0 ? key.transportProtocol : IPProtocol.hopByHop, isTemplate: true)
+        var template = table.findRequest(templateKey)
+        if let old = template, !isValid(old) {
+            retireTemplate(old)
+            template = nil
+        }
+        let destination: DestinationRecord
+        if let template, let place = record.place(of: template.destinationSlot, slots) {
+            destination = record.destination(place)
+            trace?.note(.template(template))
+        } else {
+            guard let place = pick(service, key) else { return refuseForLackOfDestination(&frame, packet) }
+            destination = record.destination(place)
+            template = makeTemplate(templateKey, record, destination, port: isServicePort ? destination.port : 0)
+        }
+        guard let template else { return drop(.tableFull) }
+        let keepsPort = key.destinationPort != record.port || record.mark != 0 || destination.port == 0
+        guard
+            let entry = makeEntry(
+                packet, record, destination, port: keepsPort ? key.destinationPort : destination.port)
+        else { return drop(.tableFull) }
+        entry.control(by: template)
+        template.deadline = now &+ template.timeout
+        expiry.deadlineChanged(template)
+        begin(&frame, packet, entry, record, transport)
+    }
+
+    private mutating func makeTemplate(
+        _ key: FlowKey, _ record: ServiceRecord, _ destination: DestinationRecord, port: UInt16
+    ) -> ConnectionEntry? {
+        make(
+            EntryFields(
+                kind: .template, transportProtocol: key.transportProtocol, method: destination.method,
+                client: DestinationKey(address: key.source, port: 0),
+                virtual: DestinationKey(address: key.destination, port: key.destinationPort),
+                destination: DestinationKey(address: destination.address, port: port),
+                destinationSlot: destination.slot, serviceSlot: record.slot, state: 0, flags: .none),
+            timeout: Ticks.seconds(record.persistenceTimeout))
+    }
+
+    /// A fwmark service's templates have the mark as their virtual address.
+    private static func address(ofMark mark: UInt32, isV4: Bool) -> IPAddress {
+        isV4 ? IPAddress(v4: mark) : IPAddress(high: UInt64(mark) << 32, low: 0)
+    }
+
+    /// Whether a template still leads somewhere (`ip_vs_conn.c`, `ip_vs_check_template`).
+    private func isValid(_ template: ConnectionEntry) -> Bool {
+        let state = slots.destination(template.destinationSlot)
+        guard state.isAvailable else { return false }
+        return settings[.expireQuiescentTemplate] == 0 || state.weight != 0
+    }
+
+    /// Take a template out of the clients' way: it lingers under ports that no client has.
+    private mutating func retireTemplate(_ template: ConnectionEntry) {
+        table.rename(template, virtualPort: 0xffff, destinationPort: 0xffff)
+    }
+}

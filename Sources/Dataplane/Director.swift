@@ -1,0 +1,136 @@
+public import Balancer
+public import Wire
+
+/// One worker's pipeline: takes a batch of received frames and leaves in its outbox what is to be sent, having decided
+/// for each frame whether it is forwarded, left to the host, answered or dropped.
+///
+/// No system call, no lock, no allocation; the clock and the snapshots are handed in, so that equal input gives equal
+/// output. Used by one thread.
+public struct Director: ~Copyable {
+    /// What workers share.
+    let table: ConnectionTable
+    let slots: StateSlots
+    let settings: SettingsView
+    let engine: Engine
+    let serviceRow: TrafficRow
+    let destinationRow: TrafficRow
+    let worker: UInt8
+    /// What is sent.
+    public var outbox = Outbox()
+    /// How frames ended.
+    public let counters: EndCounters
+    /// Packets that wait for their next hop's MAC.
+    public var neighborQueue = NeighborQueue()
+    /// Where `explain` is told; nil: nobody asked.
+    public var trace: DecisionTrace?
+
+    var expiry: Expiry
+    let participant: Participant
+    /// Of the batch: the clock, the services, the routes.
+    var now: Tick = 0
+    var services: ServiceTableView
+    var routing: RoutingView
+    var marks: MarkRules
+    var flushesDone: UInt32
+    var flushCursor: UInt32
+    var flushEnd: UInt32
+    var random: UInt64
+    var identification: UInt16 = 1
+    var lastRedirect: Tick?
+
+    /// A director for `worker` of `engine`.
+    /// - Parameters:
+    ///   - routing: first routes and neighbours.
+    ///   - now: the clock.
+    ///   - seed: for schedulers that draw; equal seeds give equal choices.
+    public init(engine: Engine, worker: Int, routing: RoutingView, now: Tick, seed: UInt64, counters: EndCounters) {
+        self.engine = engine
+        table = engine.table
+        slots = engine.slots
+        settings = engine.settings.view
+        serviceRow = engine.serviceRow(worker: worker)
+        destinationRow = engine.destinationRow(worker: worker)
+        self.worker = UInt8(worker)
+        self.counters = counters
+        expiry = Expiry(table: engine.table, inboxes: engine.inboxes, worker: UInt8(worker), now: now)
+        participant = Participant(engine.table, number: worker)
+        services = engine.services
+        self.routing = routing
+        marks = MarkRules()
+        flushesDone = engine.flushCount
+        flushCursor = 0
+        flushEnd = 0
+        random = seed
+        self.now = now
+    }
+
+    // MARK: A batch
+
+    /// Begin to read the shared state: before the first batch, and after `rest`.
+    public mutating func resume() { participant.enter() }
+
+    /// Nothing found is used any more until `resume`: before waiting for frames.
+    public mutating func rest() { participant.leave() }
+
+    /// Begin a batch: the snapshots and the clock that hold for all of it. Expired entries are ended, at most
+    /// `Expiry.bound` of them.
+    /// - Returns: whether expired entries are left for the next batch.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public mutating func begin(now: Tick, routing: RoutingView) -> Bool {
+        self.now = now
+        self.routing = routing
+        expiry.reclaim(epoch: participant.quiesce())
+        services = engine.services
+        var budget = expiry.begin()
+        while let entry = expiry.next(now: now, budget: &budget) { expire(entry) }
+        flushDeletedDestinations()
+        neighborQueue.expire(now: now, &outbox, routing, counters)
+        return expiry.isBehind(now: now)
+    }
+
+    /// Handle frames from `first` on, until all are done or the outbox is full.
+    /// - Returns: the first frame that is left; `frames.count` when all are done. Send, `empty` the outbox, go on there.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
+    public mutating func process(_ frames: UnsafeMutableBufferPointer<Frame>, from first: Int = 0) -> Int {
+        var index = first
+        while index < frames.count {
+            guard outbox.hasRoom else { return index }
+            counters.countReceived()
+            unsafe receive(&frames[index])
+            index &+= 1
+        }
+        return index
+    }
+
+    // MARK: Ends
+
+    mutating func drop(_ reason: DropReason) {
+        counters.count(reason)
+        trace?.note(.drop(reason))
+    }
+
+    mutating func pass(_ frame: Frame) {
+        counters.count(.pass)
+        outbox.pass(frame)
+        trace?.note(.pass)
+    }
+
+    /// A number for `identification` of packets that we make.
+    mutating func nextIdentification() -> UInt16 {
+        identification &+= 1
+        return identification
+    }
+
+    /// The next number of the seeded generator (SplitMix64: Steele, Lea, Flood, OOPSLA 2014).
+    mutating func nextRandom() -> UInt64 {
+        random &+= 0x9e37_79b9_7f4a_7c15
+        var z = random
+        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+        return z ^ z >> 31
+    }
+}

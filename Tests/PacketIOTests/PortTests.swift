@@ -1,0 +1,10 @@
+import Testing
+
+@testable import PacketIO
+
+@Suite struct PortTests {
+    @Test func everyKindHasANameAndASummary() {
+        #expect(PortKind.allCases.map(\.name) == ["packet", "capture", "loopback"])
+        #expect(Set(PortKind.allCases.map(\.summary)).count == PortKind.allCases.count)
+    }
+}
