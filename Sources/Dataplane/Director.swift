@@ -54,7 +54,7 @@ public struct Director: ~Copyable {
         self.counters = counters
         expiry = Expiry(table: engine.table, inboxes: engine.inboxes, worker: UInt8(worker), now: now)
         participant = Participant(engine.table, number: worker)
-        services = engine.services
+        services = engine.serviceTable
         self.routing = routing
         marks = MarkRules()
         flushesDone = engine.flushCount
@@ -82,7 +82,7 @@ public struct Director: ~Copyable {
         self.now = now
         self.routing = routing
         expiry.reclaim(epoch: participant.quiesce())
-        services = engine.services
+        services = engine.serviceTable
         var budget = expiry.begin()
         while let entry = expiry.next(now: now, budget: &budget) { expire(entry) }
         flushDeletedDestinations()

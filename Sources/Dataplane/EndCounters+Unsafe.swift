@@ -40,6 +40,7 @@ public final class EndCounters: @unchecked Sendable {
         add(Int(FrameEnd.drop.rawValue))
         add(8 &+ Int(reason.rawValue))
     }
+    func withdraw(_ end: FrameEnd) { add(Int(end.rawValue), UInt64.max) }
     func countReceived() { add(4) }
     func wait(_ amount: Int) { add(5, UInt64(bitPattern: Int64(amount))) }
     func countMade() { add(6) }

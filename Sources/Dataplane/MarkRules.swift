@@ -75,3 +75,8 @@ public struct MarkRules {
         return mark
     }
 }
+
+extension Director {
+    /// Add a rule that marks packets. Before or between batches. False when there is no room.
+    public mutating func add(mark rule: MarkRule) -> Bool { marks.append(rule) }
+}

@@ -70,6 +70,8 @@ public struct Outbox: ~Copyable {
         return frame
     }
 
+    mutating func forgetPassed() { passedCount = 0 }
+
     /// Begin anew: what was in it has been sent.
     public mutating func empty() {
         count = 0

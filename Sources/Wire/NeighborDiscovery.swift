@@ -14,7 +14,7 @@ public enum NeighborOption {
         var offset = 0
         while offset &+ 2 <= options.count {
             let length = Int(options[offset &+ 1]) &* 8
-            guard length > 0, offset &+ length <= options.count else { return false }
+            guard length > 0 else { return false }
             offset &+= length
         }
         return offset == options.count

@@ -108,13 +108,10 @@ extension Engine {
         }
     }
 
-    /// The three timeouts; a 0 leaves a value as it is.
-    public func setTimeouts(_ timeouts: Timeouts) {
-        var new = settings.timeouts
-        if timeouts.tcp != 0 { new.tcp = timeouts.tcp }
-        if timeouts.tcpFin != 0 { new.tcpFin = timeouts.tcpFin }
-        if timeouts.udp != 0 { new.udp = timeouts.udp }
-        settings.timeouts = new
+    /// The three timeouts that packets set from now on; running timers are not touched.
+    public var timeouts: Timeouts {
+        get { settings.timeouts }
+        set { settings.timeouts = newValue }
     }
 
     private func check(_ service: VirtualService) throws(RuleError) {

@@ -95,7 +95,7 @@ public final class Engine: @unchecked Sendable {
     /// The state of destinations and services.
     public var slots: StateSlots { state.slots }
     /// The services in force; valid until the worker's next quiescent point.
-    public var services: ServiceTableView { unsafe published.pointee.load(ordering: .acquiring).pointee }
+    public var serviceTable: ServiceTableView { unsafe published.pointee.load(ordering: .acquiring).pointee }
     /// A worker's counters of services.
     public func serviceRow(worker: Int) -> TrafficRow { serviceTraffic.row(worker: worker) }
     /// A worker's counters of destinations.

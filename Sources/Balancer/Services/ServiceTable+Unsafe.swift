@@ -126,6 +126,10 @@ public final class ServiceTable: @unchecked Sendable {
     let mask: Int
     let addresses: UnsafeMutablePointer<IPAddress>
     let addressMask: Int
+    /// Open addressing of the real servers for NAT; an address of `::` is an empty place.
+    let servers: UnsafeMutablePointer<ServiceLookupKey>
+    let serverMask: Int
+    let hasMarkedServers: Bool
     let hasMarks: Bool
     let hasAnyPort: Bool
     let countV4: Int
@@ -165,12 +169,42 @@ public final class ServiceTable: @unchecked Sendable {
         hasAnyPort = anyPort
         countV4 = v4
         countV6 = blocks.count - v4
+        let found = unsafe Self.servers(of: blocks)
+        unsafe servers = found.memory
+        serverMask = unsafe found.mask
+        hasMarkedServers = unsafe found.hasMarked
+    }
+
+    private static func servers(
+        of blocks: [ServiceBlock]
+    ) -> (memory: UnsafeMutablePointer<ServiceLookupKey>, mask: Int, hasMarked: Bool) {
+        var size = 16
+        while size < blocks.reduce(0, { unsafe $0 + $1.record.pointee.count }) * 2 + 2 { size *= 2 }
+        let memory = UnsafeMutablePointer<ServiceLookupKey>.allocate(capacity: size)
+        unsafe memory.initialize(
+            repeating: ServiceLookupKey(address: .anyV6, port: 0, transportProtocol: 0, mark: 0), count: size)
+        var hasMarked = false
+        for block in blocks {
+            let record = unsafe block.record.pointee
+            for place in 0..<record.count where record.destination(place).method == .masquerading {
+                let destination = record.destination(place)
+                let key = ServiceLookupKey(
+                    address: destination.address, port: destination.port, transportProtocol: record.transportProtocol,
+                    mark: 0)
+                hasMarked = hasMarked || record.mark != 0
+                var home = Int(truncatingIfNeeded: key.hash) & (size - 1)
+                while unsafe memory[home].address != .anyV6 && memory[home] != key { home = (home + 1) & (size - 1) }
+                unsafe memory[home] = key
+            }
+        }
+        return unsafe (memory, size - 1, hasMarked)
     }
 
     deinit {
         unsafe records.deallocate()
         unsafe index.deallocate()
         unsafe addresses.deallocate()
+        unsafe servers.deallocate()
     }
 
     /// What the packet path reads.
@@ -179,7 +213,7 @@ public final class ServiceTable: @unchecked Sendable {
 
 /// What a service is looked up by.
 @usableFromInline
-struct ServiceLookupKey {
+struct ServiceLookupKey: Equatable {
     @usableFromInline var address: IPAddress
     @usableFromInline var port: UInt16
     @usableFromInline var transportProtocol: UInt8
@@ -221,6 +255,9 @@ public struct ServiceTableView {
     @usableFromInline let index: UnsafeMutablePointer<UInt32>
     @usableFromInline let mask: Int
     @usableFromInline let addresses: UnsafeMutablePointer<IPAddress>
+    @usableFromInline let servers: UnsafeMutablePointer<ServiceLookupKey>
+    @usableFromInline let serverMask: Int
+    @usableFromInline let hasMarkedServers: Bool
     @usableFromInline let hasMarks: Bool
     @usableFromInline let hasAnyPort: Bool
     /// Services with IPv4 addresses: with none, IPv4 packets are not looked at (the kernel registers its hooks so).
@@ -235,6 +272,9 @@ public struct ServiceTableView {
         unsafe index = table.index
         mask = table.mask
         unsafe addresses = table.addresses
+        unsafe servers = table.servers
+        serverMask = table.serverMask
+        hasMarkedServers = table.hasMarkedServers
         hasMarks = table.hasMarks
         hasAnyPort = table.hasAnyPort
         countV4 = table.countV4
@@ -284,19 +324,24 @@ public struct ServiceTableView {
         return nil
     }
 
-    /// Whether a service has this real server (`ip_vs_ctl.c`, `ip_vs_has_real_service`). Walks all services.
+    /// Whether a service has this real server for NAT (`ip_vs_ctl.c`, `ip_vs_has_real_service`).
+    @inlinable
     public func hasServer(transportProtocol: UInt8, address: IPAddress, port: UInt16) -> Bool {
-        for number in 0..<count {
-            let record = unsafe records[number]
-            guard unsafe record.pointee.transportProtocol == transportProtocol || record.pointee.mark != 0 else {
-                continue
+        has(transportProtocol, address, port) || (hasMarkedServers && has(0, address, port))
+    }
+
+    @inlinable
+    func has(_ transportProtocol: UInt8, _ address: IPAddress, _ port: UInt16) -> Bool {
+        let key = ServiceLookupKey(address: address, port: port, transportProtocol: transportProtocol, mark: 0)
+        var place = Int(truncatingIfNeeded: key.hash) & serverMask
+        while true {
+            let other = unsafe servers[place]
+            if other.address == address, other.port == port, other.transportProtocol == transportProtocol {
+                return true
             }
-            for place in 0..<(unsafe record.pointee.count) {
-                let destination = unsafe record.pointee.destinations[place]
-                if destination.port == port, destination.address == address { return true }
-            }
+            if other.address == .anyV6 { return false }
+            place = (place &+ 1) & serverMask
         }
-        return false
     }
 
     /// Whether a service has this virtual address.

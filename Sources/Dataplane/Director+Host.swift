@@ -1,0 +1,230 @@
+import Balancer
+public import Wire
+
+/// What a host does with packets that are not balanced: answers those to its addresses, forwards the others.
+///
+/// Live it serves addresses that only Fairlead owns (the host's stack does not know them) and what the guard keeps from the
+/// host; in a replay it is the whole host.
+extension Director {
+    /// Act as the host on a frame that `process` left to it. Answers and forwarded frames go to the outbox.
+    ///
+    /// - Parameter forwards: whether the host forwards (`net.ipv4.ip_forward`).
+    public mutating func actAsHost(_ frame: inout Frame, forwards: Bool) {
+        guard let ethernet = EthernetHeader(frame.bytes) else { return }
+        var packet = PacketDescription()
+        switch ethernet.type {
+        case EtherType.arp:
+            return countAnswer { $0.answerARP(frame) }
+        case EtherType.ipv4:
+            guard case .packet = Classify.v4(frame.bytes, at: EthernetHeader.length, into: &packet) else { return }
+        case EtherType.ipv6:
+            guard case .packet = Classify.v6(frame.bytes, at: EthernetHeader.length, into: &packet) else { return }
+        default:
+            return
+        }
+        guard !ethernet.destination.isGroup else { return }
+        if isOurs(packet.key.destination) {
+            let whole = frame
+            countAnswer { $0.answer(whole, packet) }
+        } else if forwards {
+            counters.withdraw(.pass)
+            forwardAsRouter(&frame, packet)
+        }
+    }
+
+    /// A frame that was counted as passed ends as a reply if `answer` sent one.
+    private mutating func countAnswer(_ answer: (inout Director) -> Void) {
+        let before = outbox.count
+        answer(&self)
+        guard outbox.count > before else { return }
+        counters.withdraw(.pass)
+        counters.count(.reply)
+    }
+
+    // MARK: Answering
+
+    private mutating func answer(_ frame: Frame, _ packet: PacketDescription) {
+        switch packet.transportProtocol {
+        case IPProtocol.icmp where packet.isV4: answerICMP(frame, packet)
+        case IPProtocol.icmpv6 where !packet.isV4: answerICMPv6(frame, packet)
+        case IPProtocol.tcp: reset(frame, packet)
+        case IPProtocol.udp:
+            guard packet.hasTransport, hasValidTransportChecksum(frame, packet) else { return }
+            sendError(.portUnreachable, about: frame, packet)
+        default:
+            sendError(.protocolUnreachable, about: frame, packet)
+        }
+    }
+
+    /// Whether the transport checksum is right, or will be made so by a device.
+    private func hasValidTransportChecksum(_ frame: Frame, _ packet: PacketDescription) -> Bool {
+        guard !frame.offload.needsChecksum, !frame.offload.isChecksumValid else { return true }
+        let transport = frame.bytes.prefix(packet.networkOffset &+ packet.networkLength)
+            .dropping(packet.transportOffset)
+        if packet.transportProtocol == IPProtocol.udp, !UDPHeader(unchecked: transport).hasChecksum {
+            return packet.isV4
+        }
+        let pseudo = Checksum.pseudoHeader(
+            packet.key.source, packet.key.destination, transportProtocol: packet.transportProtocol,
+            length: transport.count)
+        return Checksum.checksum(transport, pseudo) == 0
+    }
+
+    /// A segment to a port that nobody listens on (RFC 9293 §3.10.7.1; `net/ipv4/tcp_ipv4.c`, `tcp_v4_send_reset`).
+    private mutating func reset(_ frame: Frame, _ packet: PacketDescription) {
+        let bytes = frame.bytes.prefix(packet.networkOffset &+ packet.networkLength)
+        guard packet.hasTransport, !packet.flags.contains(.rst), hasValidTransportChecksum(frame, packet),
+            let segment = TCPHeader(bytes.dropping(packet.transportOffset))
+        else { return }
+        let headers = packet.isV4 ? IPv4Header.minimumLength : IPv6Header.length
+        let route = routing.route(to: packet.key.source)
+        guard route.isUsable,
+            var answer = outbox.make(EthernetHeader.length &+ headers &+ TCPHeader.minimumLength)
+        else { return }
+        answer.length = EthernetHeader.length &+ headers &+ TCPHeader.minimumLength
+        answer.interface = route.interface
+        let output = answer.bytes
+        output.zero(0, output.count)
+        let header = TCPHeader(unchecked: output.dropping(EthernetHeader.length &+ headers))
+        header.sourcePort = packet.key.destinationPort
+        header.destinationPort = packet.key.sourcePort
+        header.headerLength = TCPHeader.minimumLength
+        if packet.flags.contains(.ack) {
+            header.sequence = segment.acknowledgement
+            header.flags = .rst
+        } else {
+            let length = segment.payload.count + (packet.flags.contains(.syn) ? 1 : 0) + (packet.flags.contains(.fin) ? 1 : 0)
+            header.acknowledgement = segment.sequence &+ UInt32(truncatingIfNeeded: length)
+            header.flags = TCPFlags(rawValue: TCPFlags.rst.rawValue | TCPFlags.ack.rawValue)
+        }
+        TransportChecksum.fill(
+            header.bytes, at: TCPHeader.checksumOffset, source: packet.key.destination, destination: packet.key.source,
+            transportProtocol: IPProtocol.tcp)
+        emitNetworkHeader(
+            output, packet, fragmentWord: IPv4Header.dontFragment, identification: 0,
+            length: headers &+ TCPHeader.minimumLength, transportProtocol: IPProtocol.tcp)
+        counters.countMade()
+        transmitMade(answer, route)
+    }
+
+    /// The network header of an answer: addresses turned round, TTL 64, the packet's ToS without its ECN bits.
+    private func emitNetworkHeader(
+        _ output: PacketBytes, _ packet: PacketDescription, fragmentWord: UInt16, identification: UInt16, length: Int,
+        transportProtocol: UInt8, service: UInt8 = 0
+    ) {
+        let network = output.dropping(EthernetHeader.length)
+        EthernetHeader(unchecked: output).type = packet.isV4 ? EtherType.ipv4 : EtherType.ipv6
+        if packet.isV4 {
+            IPv4Header(unchecked: network).emit(
+                typeOfService: service, totalLength: length, identification: identification,
+                fragmentWord: fragmentWord, timeToLive: 64, transportProtocol: transportProtocol,
+                source: packet.key.destination, destination: packet.key.source)
+        } else {
+            IPv6Header(unchecked: network).emit(
+                trafficClass: service, flowLabel: 0, payloadLength: length &- IPv6Header.length,
+                nextHeader: transportProtocol, hopLimit: 64, source: packet.key.destination,
+                destination: packet.key.source)
+        }
+    }
+
+    /// Echo and timestamp (RFC 792); nothing else is answered, nor a wrong checksum.
+    private mutating func answerICMP(_ frame: Frame, _ packet: PacketDescription) {
+        guard packet.hasTransport else { return }
+        let message = frame.bytes.prefix(packet.networkOffset &+ packet.networkLength)
+            .dropping(packet.transportOffset)
+        let request = ICMPHeader(unchecked: message)
+        guard request.code == 0, request.hasValidChecksum else { return }
+        let type: UInt8
+        switch request.type {
+        case ICMPType.echoRequest: type = ICMPType.echoReply
+        case ICMPType.timestampRequest where message.count >= 20: type = ICMPType.timestampReply
+        default: return
+        }
+        guard let (answer, output, route) = makeAnswer(packet, message, IPv4Header.minimumLength) else { return }
+        let reply = ICMPHeader(unchecked: output)
+        reply.type = type
+        if type == ICMPType.timestampReply {
+            let milliseconds = UInt32(truncatingIfNeeded: UInt64(now) &* Ticks.milliseconds)
+            output.store(milliseconds, 12)
+            output.store(milliseconds, 16)
+        }
+        reply.fillChecksum()
+        emitNetworkHeader(
+            answer.bytes, packet, fragmentWord: 0, identification: nextIdentification(),
+            length: IPv4Header.minimumLength &+ message.count, transportProtocol: IPProtocol.icmp,
+            service: frame.bytes[packet.networkOffset &+ 1])
+        counters.countMade()
+        transmitMade(answer, route)
+    }
+
+    private mutating func answerICMPv6(_ frame: Frame, _ packet: PacketDescription) {
+        guard packet.hasTransport else { return }
+        let message = frame.bytes.prefix(packet.networkOffset &+ packet.networkLength)
+            .dropping(packet.transportOffset)
+        let request = ICMPv6Header(unchecked: message)
+        guard request.type == ICMPv6Type.echoRequest, request.code == 0,
+            request.hasValidChecksum(source: packet.key.source, destination: packet.key.destination),
+            let (answer, output, route) = makeAnswer(packet, message, IPv6Header.length)
+        else { return }
+        let reply = ICMPv6Header(unchecked: output)
+        reply.type = ICMPv6Type.echoReply
+        reply.fillChecksum(source: packet.key.destination, destination: packet.key.source)
+        emitNetworkHeader(
+            answer.bytes, packet, fragmentWord: 0, identification: 0, length: IPv6Header.length &+ message.count,
+            transportProtocol: IPProtocol.icmpv6)
+        counters.countMade()
+        transmitMade(answer, route)
+    }
+
+    /// A frame with a copy of `message` behind room for Ethernet and network header.
+    private mutating func makeAnswer(
+        _ packet: PacketDescription, _ message: PacketBytes, _ headers: Int
+    ) -> (frame: Frame, message: PacketBytes, route: RouteResult)? {
+        let route = routing.route(to: packet.key.source)
+        let length = EthernetHeader.length &+ headers &+ message.count
+        guard route.isUsable, var answer = outbox.make(length) else { return nil }
+        answer.length = length
+        answer.interface = route.interface
+        let output = answer.bytes.dropping(EthernetHeader.length &+ headers)
+        output.copy(from: message)
+        return (answer, output, route)
+    }
+
+    /// ARP for addresses that only we own (RFC 826).
+    private mutating func answerARP(_ frame: Frame) {
+        guard let request = ARPPacket(frame.bytes.dropping(EthernetHeader.length)),
+            request.operation == ARPOperation.request, services.owns(request.targetAddress),
+            !routing.isLocal(request.targetAddress),
+            var answer = outbox.make(EthernetHeader.length &+ ARPPacket.length)
+        else { return }
+        let mac = routing.interface(frame.interface).mac
+        answer.length = EthernetHeader.length &+ ARPPacket.length
+        answer.interface = frame.interface
+        let header = EthernetHeader(unchecked: answer.bytes)
+        header.type = EtherType.arp
+        header.source = mac
+        header.destination = request.senderMAC
+        ARPPacket(unchecked: header.payload).emit(
+            operation: ARPOperation.reply, senderMAC: mac, senderAddress: request.targetAddress,
+            targetMAC: request.senderMAC, targetAddress: request.senderAddress)
+        counters.countMade()
+        _ = outbox.send(answer)
+    }
+
+    // MARK: Forwarding
+
+    /// Forward a packet that is not balanced (`net/ipv4/ip_forward.c`, `net/ipv6/ip6_output.c`).
+    private mutating func forwardAsRouter(_ frame: inout Frame, _ packet: PacketDescription) {
+        guard packet.timeToLive > 1 else { return refuse(&frame, packet, .timeExceeded, .timeToLive) }
+        let route = routing.route(to: packet.key.destination)
+        guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }
+        let mtu = mtu(route)
+        if segmentLength(frame, packet) > mtu, packet.doesNotFragment {
+            return refuse(&frame, packet, .tooBig(mtu: mtu), .tooBig)
+        }
+        decrementTimeToLive(frame, packet)
+        redirectIfUseful(frame, packet, route)
+        guard var hop = hop(route, frame, packet, nil) else { return drop(.neighborQueueFull) }
+        transmit(&frame, packet, &hop, mtu: mtu)
+    }
+}

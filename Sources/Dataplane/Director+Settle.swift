@@ -1,0 +1,68 @@
+import Balancer
+public import Wire
+
+/// Live, the host's stack has its own copy of every frame that the director leaves to it. Only where that copy leads to
+/// nothing the director acts instead.
+extension Director {
+    /// Settle the frames of a batch that were passed: those to addresses that only we own, and those that the guard keeps
+    /// from the host, are answered or forwarded here.
+    ///
+    /// - Parameters:
+    ///   - isGuarded: whether the guard is up.
+    ///   - forwards: whether the host forwards.
+    public mutating func settlePassed(isGuarded: Bool, forwards: Bool) {
+        for place in 0..<outbox.passedCount {
+            var frame = unsafe outbox.passing[place]
+            guard isForUs(frame, isGuarded: isGuarded) else { continue }
+            actAsHost(&frame, forwards: forwards)
+        }
+        outbox.forgetPassed()
+    }
+
+    private func isForUs(_ frame: Frame, isGuarded: Bool) -> Bool {
+        guard let ethernet = EthernetHeader(frame.bytes) else { return false }
+        var packet = PacketDescription()
+        switch ethernet.type {
+        case EtherType.arp:
+            return true
+        case EtherType.ipv4:
+            guard case .packet = Classify.v4(frame.bytes, at: EthernetHeader.length, into: &packet) else { return false }
+        case EtherType.ipv6:
+            guard case .packet = Classify.v6(frame.bytes, at: EthernetHeader.length, into: &packet) else { return false }
+        default:
+            return false
+        }
+        let key = packet.key
+        if routing.isLocal(key.destination) {
+            guard isGuarded, packet.hasTransport, Transport(key.transportProtocol) != nil else { return false }
+            return services.find(
+                transportProtocol: key.transportProtocol, address: key.destination, port: key.destinationPort, mark: 0)
+                != nil
+        }
+        if services.owns(key.destination) { return true }
+        return isGuarded
+            && services.hasServer(transportProtocol: key.transportProtocol, address: key.source, port: key.sourcePort)
+    }
+
+    /// Tell the neighbours of every address that only we own that it is here (gratuitous ARP, RFC 5227 §3).
+    public mutating func announce(_ addresses: [IPAddress]) {
+        for address in addresses where address.isV4 && !routing.isLocal(address) {
+            let route = routing.route(to: address)
+            guard route.isUsable, !route.hasGateway,
+                var frame = outbox.make(EthernetHeader.length + ARPPacket.length)
+            else { continue }
+            let mac = routing.interface(route.interface).mac
+            frame.length = EthernetHeader.length + ARPPacket.length
+            frame.interface = route.interface
+            let header = EthernetHeader(unchecked: frame.bytes)
+            header.type = EtherType.arp
+            header.source = mac
+            header.destination = .broadcast
+            ARPPacket(unchecked: header.payload).emit(
+                operation: ARPOperation.request, senderMAC: mac, senderAddress: address, targetMAC: .zero,
+                targetAddress: address)
+            counters.countMade()
+            _ = outbox.send(frame)
+        }
+    }
+}

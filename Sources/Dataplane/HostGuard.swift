@@ -1,0 +1,55 @@
+public import Balancer
+public import PacketIO
+public import Wire
+
+/// Resolves next hops for workers. Declared here, provided by `Netlink`, fitted together in `fairlead`.
+public protocol NeighborResolver: AnyObject, Sendable {
+    /// Have `address` resolved on the interface with this slot. Any thread; returns at once.
+    func resolve(interface slot: Int, address: IPAddress)
+    /// Keep these next hops resolved: the kernel sees none of our traffic, and would let them go stale.
+    func keepFresh(_ destinations: Set<IPAddress>)
+}
+
+/// Keeps the host's stack from also handling what the engine owns. Declared here, provided by `Netlink`.
+public protocol HostGuard: AnyObject, Sendable {
+    /// Guard exactly this traffic from now on.
+    func guardTraffic(_ traffic: OwnedTraffic) throws
+}
+
+extension Engine {
+    /// The traffic that the rules make ours. Control thread.
+    ///
+    /// - Parameter isHostAddress: whether the host has an address itself; of others every packet is ours.
+    public func ownedTraffic(isHostAddress: (IPAddress) -> Bool) -> OwnedTraffic {
+        var traffic = OwnedTraffic()
+        var seen: Set<IPAddress> = []
+        for status in services() {
+            for destination in status.destinations {
+                let key = destination.destination.key
+                guard case .address(let transportProtocol, _, let port) = status.service.key else {
+                    for transport in Transport.allCases {
+                        traffic.servers.append(
+                            OwnedTraffic.Endpoint(
+                                transportProtocol: transport.rawValue, address: key.address, port: key.port))
+                    }
+                    continue
+                }
+                if destination.destination.method == .masquerading {
+                    traffic.servers.append(
+                        OwnedTraffic.Endpoint(
+                            transportProtocol: transportProtocol, address: key.address,
+                            port: key.port == 0 ? port : key.port))
+                } else if destination.destination.method == .tunneling {
+                    traffic.errorsAbout.append(key.address)
+                }
+            }
+            guard case .address(let transportProtocol, let address, let port) = status.service.key else { continue }
+            traffic.virtual.append(
+                OwnedTraffic.Endpoint(transportProtocol: transportProtocol, address: address, port: port))
+            guard seen.insert(address).inserted, !isHostAddress(address) else { continue }
+            traffic.addresses.append(address)
+            if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
+        }
+        return traffic
+    }
+}

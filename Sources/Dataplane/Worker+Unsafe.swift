@@ -1,0 +1,255 @@
+public import Balancer
+import CLinuxNet
+import Glibc
+public import PacketIO
+import Synchronization
+public import Wire
+
+/// What a worker is started with.
+public struct WorkerConfiguration: Sendable {
+    /// Its number, from 0.
+    public var number: Int
+    /// The processor it is pinned to; nil: none.
+    public var processor: Int?
+    /// Seed of its schedulers' draws.
+    public var seed: UInt64
+    /// Whether the guard keeps the host from handling what is ours.
+    public var isGuarded: Bool
+    /// Whether the host forwards packets.
+    public var hostForwards: Bool
+
+    /// From its parts.
+    public init(number: Int, processor: Int? = nil, seed: UInt64, isGuarded: Bool, hostForwards: Bool) {
+        self.number = number
+        self.processor = processor
+        self.seed = seed
+        self.isGuarded = isGuarded
+        self.hostForwards = hostForwards
+    }
+}
+
+/// A pinned thread that moves frames between ports through a director. Busy while frames come, asleep in `poll` otherwise.
+@safe
+public final class Worker: @unchecked Sendable {
+    /// How frames ended at this worker.
+    public let counters = EndCounters()
+    private let configuration: WorkerConfiguration
+    private let engine: Engine
+    private let routing: RoutingPublication
+    private let ports: [any Port]
+    private let resolver: any NeighborResolver
+    private let event: Int32
+    private let isStopping = Atomic<Bool>(false)
+    private let requests = Mutex<[Request]>([])
+    private let hasRequests = Atomic<Bool>(false)
+    private var thread: pthread_t?
+
+    /// Something that only the worker's thread may do.
+    enum Request: Sendable {
+        case announce([IPAddress])
+        case mark(MarkRule)
+        case explain(count: Int, @Sendable (ExplainedPacket) -> Void)
+    }
+
+    /// A worker over `ports`, whose places are the interfaces' slots.
+    public init(
+        _ configuration: WorkerConfiguration, engine: Engine, routing: RoutingPublication, ports: [any Port],
+        resolver: any NeighborResolver
+    ) {
+        self.configuration = configuration
+        self.engine = engine
+        self.routing = routing
+        self.ports = ports
+        self.resolver = resolver
+        event = CLinuxNet_openEvent()
+    }
+
+    deinit { close(event) }
+
+    /// Milliseconds of the monotonic clock, the one that workers and the control side share.
+    public static var milliseconds: UInt64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+    }
+
+    // MARK: From other threads
+
+    /// Start the thread.
+    public func start() {
+        var thread = pthread_t()
+        let box = unsafe Unmanaged.passRetained(self).toOpaque()
+        let status = unsafe pthread_create(&thread, nil, { unsafe Worker.enter($0) }, box)
+        precondition(status == 0, "pthread_create failed with \(status)")
+        self.thread = thread
+    }
+
+    private static func enter(_ box: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+        guard let box = unsafe box else { return nil }
+        let worker = unsafe Unmanaged<Worker>.fromOpaque(box).takeRetainedValue()
+        worker.run()
+        return nil
+    }
+
+    /// Stop the thread and wait for it.
+    public func stop() {
+        guard let thread else { return }
+        isStopping.store(true, ordering: .releasing)
+        wake()
+        pthread_join(thread, nil)
+        self.thread = nil
+    }
+
+    /// Wake the thread: something was published.
+    public func wake() { CLinuxNet_signalEvent(event) }
+
+    /// Tell the network that these addresses are here.
+    public func announce(_ addresses: [IPAddress]) { post(.announce(addresses)) }
+
+    /// Mark packets by one more rule.
+    public func add(mark rule: MarkRule) { post(.mark(rule)) }
+
+    /// Explain the next `count` frames. `receive` is called on the worker's thread.
+    public func explain(count: Int, _ receive: @escaping @Sendable (ExplainedPacket) -> Void) {
+        post(.explain(count: count, receive))
+    }
+
+    private func post(_ request: Request) {
+        requests.withLock { $0.append(request) }
+        hasRequests.store(true, ordering: .releasing)
+        wake()
+    }
+
+    // MARK: The thread
+
+    private static var batch: Int { 64 }
+
+    private func run() {
+        _ = unsafe CLinuxNet_nameCurrentThread("fl-worker\(configuration.number)")
+        if let processor = configuration.processor { _ = CLinuxNet_pinCurrentThread(Int32(processor)) }
+        var director = Director(
+            engine: engine, worker: configuration.number, routing: routing.view, now: Self.tick,
+            seed: configuration.seed, counters: counters)
+        let frames = UnsafeMutableBufferPointer<Frame>.allocate(capacity: Self.batch)
+        let sorted = UnsafeMutableBufferPointer<Frame>.allocate(capacity: 2048)
+        defer {
+            unsafe frames.deallocate()
+            unsafe sorted.deallocate()
+        }
+        var descriptors = ports.compactMap { port in
+            port.descriptor.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        }
+        descriptors.append(pollfd(fd: event, events: Int16(POLLIN), revents: 0))
+        var explained: (left: Int, receive: @Sendable (ExplainedPacket) -> Void)?
+        director.resume()
+        while !isStopping.load(ordering: .acquiring) {
+            let isBehind = director.begin(now: Self.tick, routing: routing.view)
+            if hasRequests.exchange(false, ordering: .acquiring) { handleRequests(&director, &explained) }
+            unsafe send(&director, sorted)
+            var isIdle = true
+            for (slot, port) in ports.enumerated() {
+                let count = unsafe port.receive(into: frames)
+                guard count > 0 else { continue }
+                isIdle = false
+                for place in 0..<count { unsafe frames[place].interface = slot }
+                if explained != nil {
+                    unsafe explain(UnsafeMutableBufferPointer(rebasing: frames[..<count]), &director, &explained, sorted)
+                    continue
+                }
+                var next = 0
+                while next < count {
+                    next = unsafe director.process(UnsafeMutableBufferPointer(rebasing: frames[..<count]), from: next)
+                    director.settlePassed(
+                        isGuarded: configuration.isGuarded, forwards: configuration.hostForwards)
+                    unsafe send(&director, sorted)
+                }
+            }
+            resolveNeighbors(&director)
+            if isIdle, !isBehind { wait(&director, &descriptors) }
+        }
+        director.rest()
+    }
+
+    private static var tick: Tick { Tick(truncatingIfNeeded: milliseconds / Ticks.milliseconds) }
+
+    /// Hand the outbox to the ports, the frames of each in order.
+    private func send(_ director: inout Director, _ sorted: UnsafeMutableBufferPointer<Frame>) {
+        let count = director.outbox.count
+        guard count > 0 else { return }
+        let frames = unsafe director.outbox.sending
+        let first = unsafe frames[0].interface
+        if unsafe frames.allSatisfy({ $0.interface == first }) {
+            unsafe ports[first].transmit(frames)
+        } else {
+            for (slot, port) in ports.enumerated() {
+                var used = 0
+                for place in 0..<count where unsafe frames[place].interface == slot {
+                    unsafe sorted[used] = frames[place]
+                    used += 1
+                }
+                if used > 0 { unsafe port.transmit(UnsafeMutableBufferPointer(rebasing: sorted[..<used])) }
+            }
+        }
+        director.outbox.empty()
+    }
+
+    private func wait(_ director: inout Director, _ descriptors: inout [pollfd]) {
+        director.rest()
+        // Long enough to sleep, short enough that an entry ends on time.
+        let milliseconds: Int64 = engine.table.count > 0 || director.neighborQueue.count > 0 ? 32 : 250
+        let count = UInt32(descriptors.count)
+        unsafe descriptors.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            _ = unsafe CLinuxNet_poll(base, count, milliseconds * 1_000_000)
+        }
+        if descriptors[descriptors.count - 1].revents != 0 { CLinuxNet_clearEvent(event) }
+        director.resume()
+    }
+
+    private func resolveNeighbors(_ director: inout Director) {
+        guard director.neighborQueue.count > 0 else { return }
+        for want in director.neighborQueue.wanted() {
+            resolver.resolve(interface: want.interface, address: want.address)
+        }
+    }
+
+    private func handleRequests(
+        _ director: inout Director, _ explained: inout (left: Int, receive: @Sendable (ExplainedPacket) -> Void)?
+    ) {
+        let list = requests.withLock { list in
+            defer { list = [] }
+            return list
+        }
+        for request in list {
+            switch request {
+            case .announce(let addresses): director.announce(addresses)
+            case .mark(let rule): _ = director.add(mark: rule)
+            case .explain(let count, let receive): explained = (count, receive)
+            }
+        }
+    }
+
+    /// As the loop's body, a frame at a time, with the director's notes handed out.
+    private func explain(
+        _ frames: UnsafeMutableBufferPointer<Frame>, _ director: inout Director,
+        _ explained: inout (left: Int, receive: @Sendable (ExplainedPacket) -> Void)?,
+        _ sorted: UnsafeMutableBufferPointer<Frame>
+    ) {
+        for place in 0..<frames.count {
+            let before = unsafe frames[place].bytes.prefix(128).array()
+            let interface = unsafe frames[place].interface
+            director.trace = explained == nil ? nil : DecisionTrace()
+            _ = unsafe director.process(UnsafeMutableBufferPointer(rebasing: frames[place..<(place + 1)]))
+            director.settlePassed(isGuarded: configuration.isGuarded, forwards: configuration.hostForwards)
+            if let trace = director.trace, trace.count > 0, let asked = explained {
+                let sent: [[UInt8]] = (0..<director.outbox.count).map {
+                    unsafe director.outbox.sending[$0].bytes.prefix(128).array()
+                }
+                asked.receive(ExplainedPacket(trace, interface: interface, received: before, sent: sent))
+                explained = asked.left > 1 ? (asked.left - 1, asked.receive) : nil
+            }
+            director.trace = nil
+            unsafe send(&director, sorted)
+        }
+    }
+}
