@@ -21,6 +21,15 @@ import Wire
             ])
     }
 
+    /// Whatever lay in the buffer before.
+    @Test func paddingIsZero() {
+        for length in 1...7 {
+            let writer = MessageWriter(sequence: 0)
+            writer.message(1, flags: 0, header: UInt32(0)) { writer.put(1, [UInt8](repeating: 0xff, count: length)) }
+            #expect(bytes(writer).dropFirst(24 + length).allSatisfy { $0 == 0 })
+        }
+    }
+
     @Test func growsBetweenMessages() {
         let writer = MessageWriter(sequence: 0)
         let payload = [UInt8](repeating: 7, count: 30_000)
