@@ -11,8 +11,8 @@ struct UnixSocket: ~Copyable {
         var text: String { unsafe String(cString: strerror(number)) }
     }
 
-    /// The longest path that both FlyingFox and `sockaddr_un` (unix(7)) take, in bytes.
-    static let longestPath = 103
+    /// The longest path that `sockaddr_un` takes, in bytes (unix(7)).
+    static let longestPath = 107
 
     private let descriptor: Int32
 
