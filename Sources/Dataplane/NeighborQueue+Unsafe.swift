@@ -116,7 +116,7 @@ public struct NeighborQueue: ~Copyable {
     }
 
     /// Send what can be sent now, and answer what has waited too long.
-    mutating func expire(now: Tick, _ outbox: inout Outbox, _ routing: RoutingView, _ counters: EndCounters) {
+    mutating func expire(now: Tick, _ outbox: inout Outbox, _ routing: RoutingView, _ counters: EndRow) {
         guard count > 0 else { return }
         for place in 0..<Self.capacity where unsafe slots[place].isUsed {
             let route = unsafe slots[place].route
