@@ -54,7 +54,7 @@ extension Director {
             return
         }
         guard let place = neighborQueue.reserve(route, now: now) else { return }
-        if neighborQueue.fill(place, with: frame) { counters.wait(1) } else { neighborQueue.cancel(place) }
+        if !neighborQueue.fill(place, with: frame, ends: 0) { neighborQueue.cancel(place) }
     }
 
     func decrementTimeToLive(_ frame: Frame, _ packet: PacketDescription) {

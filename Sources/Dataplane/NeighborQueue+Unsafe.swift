@@ -21,6 +21,8 @@ public struct NeighborQueue: ~Copyable {
         var hasError: Bool
         var route: RouteResult
         var deadline: Tick
+        /// Received frames that end with this one: none of a frame that we made.
+        var ends: Int
         var isUsed: Bool
     }
 
@@ -52,7 +54,7 @@ public struct NeighborQueue: ~Copyable {
                 to: Waiting(
                     frame: Frame(buffer: base, capacity: Self.slotBytes),
                     error: Frame(buffer: base + Self.slotBytes, capacity: Self.errorBytes), errorRoute: route,
-                    hasError: false, route: route, deadline: 0, isUsed: false))
+                    hasError: false, route: route, deadline: 0, ends: 0, isUsed: false))
         }
     }
 
@@ -92,8 +94,8 @@ public struct NeighborQueue: ~Copyable {
         unsafe slots[place].hasError = true
     }
 
-    /// Keep a copy of `frame` at `place`. False when it is too long.
-    mutating func fill(_ place: Int, with frame: Frame) -> Bool {
+    /// Keep a copy of `frame`, with which `ends` received frames end, at `place`. False when it is too long.
+    mutating func fill(_ place: Int, with frame: Frame, ends: Int) -> Bool {
         unsafe slots[place].frame.start = Frame.headroom
         unsafe slots[place].frame.length = 0
         guard unsafe frame.length <= slots[place].frame.writable.count else { return false }
@@ -101,6 +103,7 @@ public struct NeighborQueue: ~Copyable {
         unsafe slots[place].frame.length = frame.length
         unsafe slots[place].frame.interface = frame.interface
         unsafe slots[place].frame.offload = frame.offload
+        unsafe slots[place].ends = ends
         return true
     }
 
@@ -121,12 +124,13 @@ public struct NeighborQueue: ~Copyable {
         for place in 0..<Self.capacity where unsafe slots[place].isUsed {
             let route = unsafe slots[place].route
             let neighbor = routing.neighbor(interface: route.interface, address: route.nextHop)
+            let ends = unsafe slots[place].ends
             if neighbor.isUsable {
                 let frame = unsafe slots[place].frame
                 Ethernet.address(frame.bytes, from: routing.interface(route.interface).mac, to: neighbor.mac)
-                if outbox.sendCopy(frame) { counters.count(.forward) } else { counters.count(.noBuffer) }
+                if outbox.sendCopy(frame) { counters.count(.forward, ends) } else { counters.count(.noBuffer, ends) }
             } else if !Ticks.isBefore(now, unsafe slots[place].deadline) || neighbor.state == .failed {
-                counters.count(.noNeighbor)
+                counters.count(.noNeighbor, ends)
                 if unsafe slots[place].hasError {
                     let error = unsafe slots[place].error
                     let back = unsafe slots[place].errorRoute
@@ -139,7 +143,7 @@ public struct NeighborQueue: ~Copyable {
             } else {
                 continue
             }
-            counters.wait(-1)
+            counters.wait(-ends)
             cancel(place)
         }
     }
@@ -155,13 +159,19 @@ enum Ethernet {
 }
 
 extension Outbox {
-    /// Send a copy of `frame`, whose memory is about to be used for something else.
-    mutating func sendCopy(_ frame: Frame) -> Bool {
-        guard var copy = make(frame.length) else { return false }
+    /// A copy of `frame`, whose memory is about to be used for something else.
+    mutating func copy(_ frame: Frame) -> Frame? {
+        guard var copy = make(frame.length) else { return nil }
         copy.writable.copy(from: frame.bytes)
         copy.length = frame.length
         copy.interface = frame.interface
         copy.offload = frame.offload
+        return copy
+    }
+
+    /// Send a copy of `frame`.
+    mutating func sendCopy(_ frame: Frame) -> Bool {
+        guard let copy = copy(frame) else { return false }
         return send(copy)
     }
 }
