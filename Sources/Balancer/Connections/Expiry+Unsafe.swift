@@ -94,7 +94,8 @@ public struct Expiry: ~Copyable {
 
     mutating func link(_ entry: ConnectionEntry) {
         let wanted = entry.deadline >> Self.shift
-        let horizon = position &+ Self.slots &- 1
+        // One slot short of a round, so that `linkAhead` never meets the slot that is being emptied.
+        let horizon = position &+ Self.slots &- 2
         let isPast = Int32(bitPattern: (wanted &- position) &<< Self.shift) < 0
         let isFar = Int32(bitPattern: (horizon &- wanted) &<< Self.shift) < 0
         let at = isPast ? position : isFar ? horizon : wanted

@@ -23,5 +23,5 @@ enum Mixing {
 
     /// A number below `bound` from the top half of `hash`, without a division (Lemire, "Fast Random Integer Generation in
     /// an Interval", 2019).
-    static func below(_ bound: Int, _ hash: UInt64) -> Int { Int((hash >> 32) &* UInt64(bound) >> 32) }
+    static func below(_ bound: Int, _ hash: UInt64) -> Int { Int(((hash >> 32) &* UInt64(bound)) >> 32) }
 }
