@@ -53,7 +53,9 @@ public final class Engine: @unchecked Sendable {
     private var current: PublishedTable
     private var retired: [(table: PublishedTable, epoch: UInt64)] = []
     private var tick: Tick = 0
-    private var nextFold: UInt64 = 0
+    private var nextFold: UInt64?
+    /// Grows with every change of the rules.
+    public private(set) var revision: UInt64 = 0
 
     /// Services in the order they were added.
     var order: [ServiceKey] = []
@@ -109,6 +111,7 @@ public final class Engine: @unchecked Sendable {
 
     /// Put the rules in force: workers see them from their next batch on.
     func publish() {
+        revision += 1
         let old = current
         current = PublishedTable(order.compactMap { rules[$0]?.block })
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
@@ -129,10 +132,13 @@ public final class Engine: @unchecked Sendable {
     ///   - milliseconds: since the start; never less than before.
     public func advance(milliseconds: UInt64) {
         tick = Tick(truncatingIfNeeded: milliseconds / Ticks.milliseconds)
-        while nextFold <= milliseconds {
+        let interval = UInt64(FoldedTraffic.interval) * 1000
+        var next = nextFold ?? milliseconds / interval * interval
+        while next <= milliseconds {
             foldCounters()
-            nextFold += UInt64(FoldedTraffic.interval) * 1000
+            next += interval
         }
+        nextFold = next
         for slot in trash.expired(milliseconds: milliseconds, slots) { state.giveBack(destination: slot) }
     }
 
