@@ -88,7 +88,8 @@ extension Director {
             let source = isDirect ? back.source : packet.key.destination
             let length = writeError(
                 .hostUnreachable, about: frame, packet, source: source, to: neighborQueue.errorBytes(place))
-            neighborQueue.setError(place, length: length, route: back)
+            neighborQueue.setError(
+                place, length: length, route: back, slots: entry.map { ($0.serviceSlot, $0.destinationSlot) })
         }
         return Hop(route: route, mac: .zero, waits: true, place: place)
     }

@@ -160,6 +160,8 @@ extension Director {
                 type: message[0], code: message[1], rest: rest, isV4: packet.isV4, mtu: mtu)
         else { return pass(frame) }
         sendError(error, about: frame, inner)
+        // The kernel counts the packet inside besides the error [icmp-tun].
+        countError(wrapped.entry, length: inner.networkLength)
         counters.count(.reply, framesAtHand)
     }
 

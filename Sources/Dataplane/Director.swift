@@ -100,7 +100,8 @@ public struct Director: ~Copyable {
         var budget = expiry.begin()
         while let entry = expiry.next(now: now, budget: &budget) { expire(entry) }
         flushDeletedDestinations()
-        neighborQueue.expire(now: now, &outbox, routing, counters)
+        neighborQueue.expire(
+            now: now, &outbox, routing, counters, services: serviceRow, destinations: destinationRow)
         endIncompleteDatagrams()
         return expiry.isBehind(now: now)
     }

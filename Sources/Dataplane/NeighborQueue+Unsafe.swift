@@ -19,6 +19,8 @@ public struct NeighborQueue: ~Copyable {
         var error: Frame
         var errorRoute: RouteResult
         var hasError: Bool
+        /// Slots of the service and the destination that count the error as the server's.
+        var errorSlots: (service: UInt32, destination: UInt32)?
         var route: RouteResult
         var deadline: Tick
         /// Received frames that end with this one: none of a frame that we made.
@@ -54,7 +56,7 @@ public struct NeighborQueue: ~Copyable {
                 to: Waiting(
                     frame: Frame(buffer: base, capacity: Self.slotBytes),
                     error: Frame(buffer: base + Self.slotBytes, capacity: Self.errorBytes), errorRoute: route,
-                    hasError: false, route: route, deadline: 0, ends: 0, isUsed: false))
+                    hasError: false, errorSlots: nil, route: route, deadline: 0, ends: 0, isUsed: false))
         }
     }
 
@@ -86,11 +88,14 @@ public struct NeighborQueue: ~Copyable {
     /// Where the error of `place` is to be written, from the first byte of its Ethernet header.
     func errorBytes(_ place: Int) -> PacketBytes { unsafe slots[place].error.writable }
 
-    mutating func setError(_ place: Int, length: Int, route: RouteResult) {
+    mutating func setError(
+        _ place: Int, length: Int, route: RouteResult, slots counted: (service: UInt32, destination: UInt32)?
+    ) {
         unsafe slots[place].error.start = Frame.headroom
         unsafe slots[place].error.length = length
         unsafe slots[place].error.interface = route.interface
         unsafe slots[place].errorRoute = route
+        unsafe slots[place].errorSlots = counted
         unsafe slots[place].hasError = true
     }
 
@@ -119,7 +124,10 @@ public struct NeighborQueue: ~Copyable {
     }
 
     /// Send what can be sent now, and answer what has waited too long.
-    mutating func expire(now: Tick, _ outbox: inout Outbox, _ routing: RoutingView, _ counters: EndCounters) {
+    mutating func expire(
+        now: Tick, _ outbox: inout Outbox, _ routing: RoutingView, _ counters: EndCounters,
+        services: TrafficRow, destinations: TrafficRow
+    ) {
         guard count > 0 else { return }
         for place in 0..<Self.capacity where unsafe slots[place].isUsed {
             let route = unsafe slots[place].route
@@ -131,13 +139,12 @@ public struct NeighborQueue: ~Copyable {
                 if outbox.sendCopy(frame) { counters.count(.forward, ends) } else { counters.count(.noBuffer, ends) }
             } else if !Ticks.isBefore(now, unsafe slots[place].deadline) || neighbor.state == .failed {
                 counters.count(.noNeighbor, ends)
-                if unsafe slots[place].hasError {
-                    let error = unsafe slots[place].error
-                    let back = unsafe slots[place].errorRoute
-                    let hop = routing.neighbor(interface: back.interface, address: back.nextHop)
-                    if hop.isUsable {
-                        Ethernet.address(error.bytes, from: routing.interface(back.interface).mac, to: hop.mac)
-                        if outbox.sendCopy(error) { counters.countMade() }
+                if unsafe slots[place].hasError, sendError(place, &outbox, routing) {
+                    counters.countMade()
+                    if let counted = unsafe slots[place].errorSlots {
+                        let length = unsafe slots[place].error.length &- EthernetHeader.length
+                        services.countOut(counted.service, bytes: length)
+                        destinations.countOut(counted.destination, bytes: length)
                     }
                 }
             } else {
@@ -146,6 +153,15 @@ public struct NeighborQueue: ~Copyable {
             counters.wait(-ends)
             cancel(place)
         }
+    }
+
+    private func sendError(_ place: Int, _ outbox: inout Outbox, _ routing: RoutingView) -> Bool {
+        let error = unsafe slots[place].error
+        let back = unsafe slots[place].errorRoute
+        let hop = routing.neighbor(interface: back.interface, address: back.nextHop)
+        guard hop.isUsable else { return false }
+        Ethernet.address(error.bytes, from: routing.interface(back.interface).mac, to: hop.mac)
+        return outbox.sendCopy(error)
     }
 }
 
