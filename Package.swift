@@ -23,7 +23,6 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let flyingFox: Target.Dependency = .product(name: "FlyingFox", package: "FlyingFox")
-let flyingSocks: Target.Dependency = .product(name: "FlyingSocks", package: "FlyingFox")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 
@@ -55,7 +54,7 @@ let package = Package(
         .target(name: "Dataplane", dependencies: ["Wire", "Balancer", "PacketIO", "CLinuxNet"], swiftSettings: strict),
         .target(
             name: "Netlink", dependencies: ["Wire", "Balancer", "CLinuxNet", "CMnl", system], swiftSettings: strict),
-        .target(name: "Control", dependencies: ["Wire", "Balancer", flyingFox, flyingSocks, logging], swiftSettings: strict),
+        .target(name: "Control", dependencies: ["Wire", "Balancer", flyingFox, logging], swiftSettings: strict),
         .target(
             name: "Replay", dependencies: ["Wire", "Balancer", "PacketIO", "Dataplane", "Control"],
             swiftSettings: strict),

@@ -65,9 +65,13 @@ final class MessageWriter {
     /// Bytes of the message being written.
     var messageLength: Int { unsafe message.map { unsafe Int($0.pointee.nlmsg_len) } ?? 0 }
 
-    /// Add an attribute of bytes.
+    /// Add an attribute of bytes, padded to four with zeros (libmnl before 1.0.5 leaves the padding as it was).
     func put(_ type: UInt16, _ bytes: [UInt8]) {
         unsafe bytes.withUnsafeBytes { unsafe mnl_attr_put(message, type, $0.count, $0.baseAddress) }
+        let padding = (4 - bytes.count % 4) % 4
+        guard padding > 0, let message = unsafe message else { return }
+        let tail = unsafe mnl_nlmsg_get_payload_tail(message).unsafelyUnwrapped
+        unsafe (tail - padding).initializeMemory(as: UInt8.self, repeating: 0, count: padding)
     }
 
     /// Add a text, with its terminating zero.

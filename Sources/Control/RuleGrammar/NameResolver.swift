@@ -37,16 +37,20 @@ public struct FixedResolver: NameResolver {
             "syslog": 514, "radius": 1812,
         ])
 
+    /// The host's IPv4 address.
     public func address(ofHost name: String) -> IPAddress? { hosts[name.lowercased()] }
 
+    /// The service's port.
     public func port(ofService name: String, transportProtocol: UInt8) -> UInt16? {
         ports[transportProtocol]?[name]
     }
 
+    /// The host's name.
     public func host(at address: IPAddress) -> String? {
         hosts.filter { $0.value == address }.keys.min()
     }
 
+    /// The service's name.
     public func service(at port: UInt16, transportProtocol: UInt8) -> String? {
         ports[transportProtocol]?.filter { $0.value == port }.keys.min()
     }

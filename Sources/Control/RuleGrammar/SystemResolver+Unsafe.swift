@@ -6,6 +6,7 @@ public struct SystemResolver: NameResolver {
     /// The machine's names.
     public init() {}
 
+    /// The host's IPv4 address.
     public func address(ofHost name: String) -> IPAddress? {
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_INET
@@ -18,6 +19,7 @@ public struct SystemResolver: NameResolver {
         return IPAddress(v4: UInt32(bigEndian: number))
     }
 
+    /// The host's name.
     public func host(at address: IPAddress) -> String? {
         if address.isV4 {
             var socketAddress = sockaddr_in()
@@ -34,12 +36,14 @@ public struct SystemResolver: NameResolver {
         return unsafe withUnsafeBytes(of: &socketAddress) { unsafe Self.name(of: $0) }
     }
 
+    /// The service's port.
     public func port(ofService name: String, transportProtocol: UInt8) -> UInt16? {
         unsafe Self.lookUp { entry, buffer, size, result in
             unsafe getservbyname_r(name, Self.name(of: transportProtocol), entry, buffer, size, result)
         }?.port
     }
 
+    /// The service's name.
     public func service(at port: UInt16, transportProtocol: UInt8) -> String? {
         unsafe Self.lookUp { entry, buffer, size, result in
             let number = Int32(port.bigEndian)

@@ -11,8 +11,8 @@ struct UnixSocket: ~Copyable {
         var text: String { unsafe String(cString: strerror(number)) }
     }
 
-    /// The longest path that both FlyingFox and `sockaddr_un` (unix(7)) take, in bytes.
-    static let longestPath = 103
+    /// The longest path that `sockaddr_un` takes, in bytes (unix(7)).
+    static let longestPath = 107
 
     private let descriptor: Int32
 
@@ -21,23 +21,18 @@ struct UnixSocket: ~Copyable {
         descriptor = try Self.connected(to: path, timeout: timeout)
     }
 
+    /// Take over an accepted connection; `milliseconds` bounds every later read and write.
+    init(adopting descriptor: Int32, milliseconds: Int) {
+        self.descriptor = descriptor
+        Self.limit(descriptor, milliseconds: milliseconds)
+    }
+
     private static func connected(to path: String, timeout: Int) throws(SystemError) -> Int32 {
-        guard path.utf8.count <= longestPath else { throw SystemError(number: ENAMETOOLONG) }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw SystemError(number: errno) }
-        var limit = timeval(tv_sec: timeout, tv_usec: 0)
-        let size = socklen_t(MemoryLayout<timeval>.size)
-        unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
-        unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
-        let status = unsafe withUnsafeBytes(of: &address) { bytes in
-            unsafe connect(
-                descriptor, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
-        }
-        guard status == 0 else {
-            let error = SystemError(number: errno)
+        let descriptor = try make()
+        limit(descriptor, milliseconds: timeout * 1000)
+        do throws(SystemError) {
+            try unsafe withAddress(path) { unsafe connect(descriptor, $0, $1) }
+        } catch {
             close(descriptor)
             throw error
         }
@@ -67,70 +62,89 @@ struct UnixSocket: ~Copyable {
     /// Read until the other side closes.
     func readToEnd() throws(SystemError) -> Data {
         var data = Data()
-        var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
-            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+            let part = try read(atMost: 65536)
+            guard !part.isEmpty else { return data }
+            data += part
+        }
+    }
+
+    /// Read at most `count` bytes; empty when the other side has closed.
+    func read(atMost count: Int) throws(SystemError) -> Data {
+        var buffer = [UInt8](repeating: 0, count: count)
+        while true {
+            let received = unsafe buffer.withUnsafeMutableBytes { bytes in
                 unsafe recv(descriptor, bytes.baseAddress, bytes.count, 0)
             }
-            if count > 0 {
-                data.append(contentsOf: buffer[..<count])
-            } else if count == 0 || errno == ECONNRESET {
-                return data
-            } else if errno != EINTR {
-                throw SystemError(number: errno)
+            if received >= 0 { return Data(buffer[..<received]) }
+            if errno == ECONNRESET { return Data() }
+            guard errno == EINTR else { throw SystemError(number: errno) }
+        }
+    }
+
+    /// Bound every later read and write, in milliseconds.
+    private static func limit(_ descriptor: Int32, milliseconds: Int) {
+        var limit = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
+        let size = socklen_t(MemoryLayout<timeval>.size)
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
+    }
+
+    /// Call `body` with a `sockaddr_un` of this path.
+    fileprivate static func withAddress(
+        _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) throws(SystemError) {
+        guard path.utf8.count <= longestPath else { throw SystemError(number: ENAMETOOLONG) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8) }
+        let status = unsafe withUnsafeBytes(of: &address) { bytes in
+            guard let base = bytes.baseAddress else { return Int32(-1) }
+            return unsafe body(base.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
+        }
+        guard status == 0 else { throw SystemError(number: errno) }
+    }
+
+    fileprivate static func make() throws(SystemError) -> Int32 {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw SystemError(number: errno) }
+        return descriptor
+    }
+}
+
+/// A Unix-domain socket that accepts connections; its file has mode 0600 from the first moment. Any thread.
+final class UnixListener: Sendable {
+    private let descriptor: Int32
+
+    /// Make the file and listen. The file stays when the listener goes.
+    init(path: String) throws(UnixSocket.SystemError) {
+        descriptor = try UnixSocket.make()
+        // The mode of the socket's inode is what bind(2) gives the file.
+        fchmod(descriptor, 0o600)
+        try unsafe UnixSocket.withAddress(path) { [descriptor] in unsafe bind(descriptor, $0, $1) }
+        guard listen(descriptor, SOMAXCONN) == 0 else { throw UnixSocket.SystemError(number: errno) }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Wait for a connection; nil once stopped.
+    func accept() -> Int32? {
+        while true {
+            let connection = Glibc.accept(descriptor, nil, nil)
+            if connection >= 0 {
+                _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
+                return connection
+            }
+            switch errno {
+            case EINTR, ECONNABORTED: continue
+            case EMFILE, ENFILE, ENOMEM, ENOBUFS:
+                // Out of descriptors or memory for the moment; connections go as clients end or idle out.
+                usleep(10_000)
+            default: return nil
             }
         }
     }
 
-    /// Whether a socket descriptor is one that accepts connections.
-    static func isListening(_ descriptor: Int32) -> Bool {
-        var value: Int32 = 0
-        var size = socklen_t(MemoryLayout<Int32>.size)
-        return unsafe getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &value, &size) == 0 && value != 0
-    }
-}
-
-/// What a path is, as far as a control socket is concerned.
-struct FileStatus {
-    /// Whether it is a socket.
-    let isSocket: Bool
-    /// Whether it is a folder.
-    let isFolder: Bool
-    /// The inode's number.
-    let inode: UInt64
-    /// The owner.
-    let owner: UInt32
-    /// The permission bits.
-    let permissions: UInt32
-
-    /// Nil when there is nothing; symbolic links are followed when asked to.
-    init?(_ path: String, followLinks: Bool = false) {
-        var status = stat()
-        guard unsafe (followLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
-        isSocket = status.st_mode & S_IFMT == S_IFSOCK
-        isFolder = status.st_mode & S_IFMT == S_IFDIR
-        inode = UInt64(status.st_ino)
-        owner = status.st_uid
-        permissions = status.st_mode & 0o7777
-    }
-}
-
-/// The few calls on paths that a control socket needs.
-enum FileSystem {
-    /// Make a folder; true when it is there afterwards.
-    static func makeFolder(_ path: String, permissions: UInt32) -> Bool {
-        unsafe mkdir(path, permissions) == 0 || errno == EEXIST
-    }
-
-    /// Whether this process may put files into a folder.
-    static func isWritable(_ path: String) -> Bool { unsafe access(path, W_OK | X_OK) == 0 }
-
-    static func setPermissions(_ path: String, _ permissions: UInt32) -> Bool { unsafe chmod(path, permissions) == 0 }
-
-    static func move(_ from: String, to: String) -> Bool { unsafe rename(from, to) == 0 }
-
-    static func remove(_ path: String) { _ = unsafe unlink(path) }
-
-    /// The user this process acts as.
-    static var user: UInt32 { geteuid() }
+    /// Make `accept` return nil, now and later.
+    func stop() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 }

@@ -77,7 +77,7 @@ private struct MaglevHashingModel: SchedulerModel {
         #expect(disruption.places == 4093)
         #expect(disruption.unavoidable == 409 || disruption.unavoidable == 410)
         #expect(disruption.moved >= disruption.unavoidable)
-        #expect(disruption.moved < disruption.unavoidable + 4093 / 20)
+        #expect(disruption.moved < disruption.unavoidable + 4093 / 40)
     }
 }
 

@@ -62,7 +62,7 @@ private struct RecordedService {
             bed = SchedulerBed(kind, flags: schedulerFlags)
             isOnePacket = words.contains("-o")
         }
-        guard let bed, let server = value("-r").flatMap({ Endpoint($0) }) else { return }
+        guard let bed, let server = value("-r").flatMap({ Endpoint(parsing: $0) }) else { return }
         let weight = value("-w").flatMap { Int32($0) } ?? 1
         let place = bed.records.firstIndex { $0.address == server.address }
         switch (words[1], place) {
@@ -95,7 +95,7 @@ private struct RecordedService {
         guard let bed else { return }
         for line in lines {
             let words = line.split(separator: " ").map(String.init)
-            guard words.count >= 10, let server = Endpoint(words[words.count - 8]),
+            guard words.count >= 10, let server = Endpoint(parsing: words[words.count - 8]),
                 let active = Int32(words[words.count - 3]), let inactive = Int32(words[words.count - 1]),
                 let place = bed.records.firstIndex(where: { $0.address == server.address })
             else { continue }

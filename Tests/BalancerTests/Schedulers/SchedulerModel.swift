@@ -89,9 +89,10 @@ final class ModelComparison<Model: SchedulerModel> {
                 let expected = model.pick(servers, request)
                 let place = bed.pick(request)
                 guard bed.picked(place) == expected?.address else {
+                    let wanted = expected.map { "\($0.address)" } ?? "none"
+                    let got = bed.picked(place).map { "\($0)" } ?? "none"
                     Issue.record(
-                        "seed \(random.seed), step \(step): the model picks \(String(describing: expected?.address)), not \(String(describing: bed.picked(place)))",
-                        sourceLocation: location)
+                        "seed \(random.seed), step \(step): \(got), the model \(wanted)", sourceLocation: location)
                     return
                 }
                 if let place, let expected, Bool.random(using: &random) {

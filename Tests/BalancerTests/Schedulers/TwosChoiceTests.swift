@@ -32,7 +32,8 @@ private struct TwosChoiceModel: SchedulerModel {
         ModelComparison<TwosChoiceModel>(.twos, flags: [], seed: seed).run(steps: 3000)
     }
 
-    /// Without load the first draw decides: each number of 0...6 once gives each server its weight, the newest one more.
+    /// Without load the first draw decides: each number of 0...6 once gives each server its weight, the newest one
+    /// more.
     @Test func drawsByWeight() {
         let bed = SchedulerBed(.twos)
         for (last, weight) in [(1, 3), (2, 1), (3, 2)] { bed.add(.server(UInt32(last)), weight: Int32(weight)) }

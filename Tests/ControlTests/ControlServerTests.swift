@@ -6,7 +6,7 @@ import Testing
 @testable import Control
 
 /// The control socket, over temporary paths.
-@Suite(.timeLimit(.minutes(2))) struct SocketTests {
+@Suite(.timeLimit(.minutes(2))) struct ControlServerTests {
     /// A folder of its own, removed at the end.
     final class Folder: Sendable {
         let path: String
@@ -149,14 +149,22 @@ import Testing
                 // Each is closed without an answer once it has been idle.
                 return [Data([status]), try silent.readToEnd(), try half.readToEnd(), try nonsense.readToEnd()]
             }
-            #expect(answers == [Data([0]), Data(), Data(), Data()])
+            let refusal = Data("HTTP/1.1 400 Bad Request".utf8)
+            #expect(answers[0] == Data([0]) && answers[1].isEmpty && answers[2].isEmpty)
+            #expect(answers[3].starts(with: refusal))
         }
     }
 
-    @Test func aBodyThatIsTooLargeIsRefused() async throws {
+    @Test func whatIsTooLargeIsRefused() async throws {
         let folder = try Folder()
         let path = folder.path + "/control"
         try await serving(path) {
+            let endless = try await blocking {
+                let socket = try UnixSocket(connectedTo: path, timeout: 60)
+                while try socket.write(Data(repeating: UInt8(ascii: "x"), count: 1 << 16)) {}
+                return String(decoding: try socket.readToEnd(), as: UTF8.self)
+            }
+            #expect(endless.hasPrefix("HTTP/1.1 431"))
             let (reply, rest) = try await blocking {
                 let socket = try UnixSocket(connectedTo: path, timeout: 60)
                 var rest = 100 << 20
