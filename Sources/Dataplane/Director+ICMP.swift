@@ -9,7 +9,7 @@ extension Director {
         guard isRelatedType(frame, packet) else { return pass(frame) }
         let start = packet.transportOffset &+ ICMPHeader.length
         guard let quoted = QuotedPacket(frame.bytes, at: start, isV4: packet.isV4) else { return pass(frame) }
-        if isTunnel(quoted) { return tunnelError(&frame, packet, quoted) }
+        if let wrapped = wrapped(frame, packet, quoted) { return tunnelError(frame, packet, quoted, wrapped) }
         guard Transport(quoted.key.transportProtocol) != nil, quoted.hasPorts else { return pass(frame) }
         let key = quoted.key.reversed
         guard let found = table.find(key, hash: table.hash(key)) else { return pass(frame) }
@@ -37,7 +37,7 @@ extension Director {
             : type >= ICMPv6Type.destinationUnreachable && type <= ICMPv6Type.timeExceeded
     }
 
-    private func hasValidChecksum(_ frame: Frame, _ packet: PacketDescription) -> Bool {
+    func hasValidChecksum(_ frame: Frame, _ packet: PacketDescription) -> Bool {
         let message = frame.bytes.prefix(packet.networkOffset &+ packet.networkLength).dropping(packet.transportOffset)
         return packet.isV4
             ? ICMPHeader(unchecked: message).hasValidChecksum

@@ -12,7 +12,7 @@ extension Director {
         let route = routing.route(to: packet.key.destination)
         guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }
         let mtu = mtu(route)
-        if segmentLength(frame, packet) > mtu, packet.doesNotFragment {
+        if longestPiece(frame, packet) > mtu, packet.doesNotFragment {
             return refuse(&frame, packet, .tooBig(mtu: mtu), .tooBig)
         }
         decrementTimeToLive(frame, packet)

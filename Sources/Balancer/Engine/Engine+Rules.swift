@@ -129,6 +129,7 @@ extension Engine {
         if added.destination.weight != 0 { added.lastWeight = added.destination.weight }
         state.weight = added.destination.weight
         state.serviceSlot = rule.slot
+        state.tunnel = added.destination.tunnel
         state.setThresholds(upper: added.destination.upperThreshold, lower: added.destination.lowerThreshold)
         state.set(.available)
     }

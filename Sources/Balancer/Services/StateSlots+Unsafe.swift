@@ -31,7 +31,9 @@ struct DestinationCell: ~Copyable {
     /// Entries and templates that point here.
     @usableFromInline let references = Atomic<Int32>(0)
     @usableFromInline let serviceSlot = Atomic<UInt32>(0)
-    @usableFromInline let pad0: UInt64 = 0
+    /// `TunnelOptions`: kind in the low byte, checksum in the next, port above.
+    @usableFromInline let tunnel = Atomic<UInt32>(0)
+    @usableFromInline let pad0: UInt32 = 0
     @usableFromInline let pad1: UInt64 = 0
     @usableFromInline let pad2: UInt64 = 0
     @usableFromInline init() {}
@@ -139,6 +141,13 @@ public struct DestinationState {
     public var serviceSlot: UInt32 {
         get { unsafe cell.pointee.serviceSlot.load(ordering: .relaxed) }
         nonmutating set { unsafe cell.pointee.serviceSlot.store(newValue, ordering: .relaxed) }
+    }
+    /// How packets to it are wrapped. Entries follow a change at once, as in the kernel (`ip_vs_xmit.c` reads
+    /// `dest->tun_type` for each packet).
+    @inlinable @inline(__always)
+    public var tunnel: TunnelOptions {
+        get { unsafe TunnelOptions(packed: cell.pointee.tunnel.load(ordering: .relaxed)) }
+        nonmutating set { unsafe cell.pointee.tunnel.store(newValue.packed, ordering: .relaxed) }
     }
     /// The flags.
     @inlinable @inline(__always)
