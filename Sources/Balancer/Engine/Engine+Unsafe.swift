@@ -134,6 +134,7 @@ public final class Engine: @unchecked Sendable {
             nextFold += UInt64(FoldedTraffic.interval) * 1000
         }
         for slot in trash.expired(milliseconds: milliseconds, slots) { state.giveBack(destination: slot) }
+        if !retired.isEmpty { collect() }
     }
 
     /// The control side's clock in ticks.
