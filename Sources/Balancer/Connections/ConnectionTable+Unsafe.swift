@@ -16,7 +16,7 @@ public enum FlowDirection: UInt8, Sendable, BitwiseCopyable {
 /// and removals are lock-free: what lives in a home is decided by compare-exchange on the home's word alone, so two
 /// workers cannot both insert the same request key. A slot stays taken until its entry is reclaimed, a grace period
 /// after its removal; a compare-exchange on the word therefore cannot mistake a later state for an earlier one.
-/// A home whose line is full goes on in three overflow lines, chosen by its number and shared with other homes.
+/// A home whose line is full goes on in overflow lines, chosen by its number and shared with other homes.
 /// docs/connection-table.md has the argument for each shared word.
 ///
 /// A value of this type is a handle; copies share the memory, which `ConnectionTableMemory` owns.
@@ -135,20 +135,16 @@ public struct ConnectionTable {
         return nil
     }
 
-    /// The overflow line of `home` that holds its positions from `first` on (7, 14 or 21): one of three different lines,
-    /// spread over all.
+    /// The overflow line of `home` that holds its positions from `first` (7, 14, … 49) on: seven different lines, by double
+    /// hashing of the home's number. The step is at most an eighth of all, so that seven steps do not come round.
     @inlinable
     func overflowLine(_ home: Int, _ first: Int) -> Int {
         var mixed = (UInt64(truncatingIfNeeded: home) &+ 1) &* 0x9e37_79b9_7f4a_7c15
         mixed = (mixed ^ mixed >> 29) &* 0xbf58_476d_1ce4_e5b9
         mixed ^= mixed >> 32
-        let half = overflowCount >> 1
-        var place = (mixed >> 43 &* overflowCount) >> 21
-        if first == TableLine.slots &* 2 {
-            place &+= 1 &+ ((mixed >> 21 & 0x1f_ffff) &* (half &- 1)) >> 21
-        } else if first == TableLine.slots &* 3 {
-            place &+= half &+ ((mixed & 0x1f_ffff) &* (half &- 1)) >> 21
-        }
+        let start = (mixed >> 32 &* overflowCount) >> 32
+        let step = 1 &+ ((mixed & 0xffff_ffff) &* (overflowCount >> 3)) >> 32
+        let place = start &+ step &* UInt64(truncatingIfNeeded: first / TableLine.slots)
         return Int(truncatingIfNeeded: homeCount &+ place % overflowCount)
     }
 
@@ -354,7 +350,7 @@ extension ConnectionEntry {
     /// Whether `other` was made later. Sequence numbers have 24 bits and wrap.
     @inlinable @inline(__always)
     func isOlder(than other: ConnectionEntry) -> Bool {
-        let distance = other.sequence &- sequence & 0xff_ffff
+        let distance = (other.sequence &- sequence) & 0xff_ffff
         return distance != 0 && distance < 0x80_0000
     }
 }

@@ -13,16 +13,17 @@ public struct TableSize: Hashable, Sendable {
         self.workers = min(max(workers, 1), 255)
     }
 
-    /// Home lines of the hash: 7 slots each, two slots an entry, 61 % taken when every entry is in use.
-    var homeLines: Int { max(entries * 7 / 15, 16) }
-    /// Overflow lines, shared by all homes: 29 % taken when every entry is in use.
-    var overflowLines: Int { max(homeLines / 16, 16) }
+    /// Home lines of the hash: 7 slots each, two slots an entry, 65 % taken when every entry is in use.
+    var homeLines: Int { max(entries * 11 / 25, 16) }
+    /// Overflow lines, shared by all homes. In a full table with turnover 9 % of the keys are in them, and they are half
+    /// taken: what lies there stays there when its home line has room again.
+    var overflowLines: Int { max(entries * 7 / 125, 16) }
 }
 
 /// One line of the hash: a word that says what lives, and seven slots; 64 bytes.
 ///
-/// Word of a home line: bits 0…6 are the live slots of the home line, 7…27 those of the home's three overflow lines. An
-/// overflow line is shared by many homes; its word is not used.
+/// Word of a home line: bits 0…6 are the live slots of the home line, 7…13, 14…20 and so on those of the home's overflow
+/// lines. An overflow line is shared by many homes; its word is not used.
 /// A slot: the hash's low half above, below it the direction (bit 31: reply) and the entry's index plus one; 0: free.
 @usableFromInline
 struct TableLine: ~Copyable {
@@ -39,8 +40,8 @@ struct TableLine: ~Copyable {
 
     /// Slots of a line.
     @inlinable static var slots: Int { 7 }
-    /// Lines of a home: its own and three overflow lines.
-    @inlinable static var chain: Int { 4 }
+    /// Lines of a home: its own and seven overflow lines.
+    @inlinable static var chain: Int { 8 }
     /// The live bits of the home line itself.
     @inlinable static var homeMask: UInt64 { 0x7f }
 }
