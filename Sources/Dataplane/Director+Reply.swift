@@ -19,8 +19,7 @@ extension Director {
         redirectIfUseful(frame, packet, route)
         guard var hop = hop(route, frame, packet, nil) else { return drop(.neighborQueueFull) }
         Masquerading.rewriteReply(frame.bytes, packet, entry, frame.offload.checksumState)
-        serviceRow.countOut(entry.serviceSlot, bytes: packet.networkLength)
-        destinationRow.countOut(entry.destinationSlot, bytes: packet.networkLength)
+        countOut(entry, length: packet.networkLength)
         advance(entry, frame, packet, transport, .reply)
         entry.count(length: packet.networkLength, isRequest: false)
         transmit(&frame, packet, &hop, mtu: mtu)
