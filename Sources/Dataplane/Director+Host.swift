@@ -47,6 +47,7 @@ extension Director {
         switch packet.transportProtocol {
         case IPProtocol.icmp where packet.isV4: answerICMP(frame, packet)
         case IPProtocol.icmpv6 where !packet.isV4: answerICMPv6(frame, packet)
+        case IPProtocol.none where !packet.isV4: return
         case IPProtocol.tcp: reset(frame, packet)
         case IPProtocol.udp:
             guard packet.hasTransport, hasValidTransportChecksum(frame, packet) else { return }
