@@ -23,14 +23,7 @@ extension Director {
 
     /// Give up the embryonic entry that would end soonest, and take its place.
     private mutating func makeRoom(_ fields: EntryFields) -> ConnectionEntry? {
-        guard
-            let victim = expiry.soonest(
-                most: 256,
-                { entry in
-                    entry.transportProtocol == IPProtocol.tcp && !entry.kind.contains(.template)
-                        && !entry.flags.contains(.removed) && TCPTracking.isEmbryonic(entry.state)
-                })
-        else { return nil }
+        guard let victim = expiry.soonestEmbryonic(most: 256) else { return nil }
         counters.countEvicted()
         end(victim)
         // Its memory comes back a grace period later; until then new connections wait for it.

@@ -11,14 +11,16 @@ public struct Director: ~Copyable {
     let table: ConnectionTable
     let slots: StateSlots
     let settings: SettingsView
-    let engine: Engine
+    let engine: EngineView
+    /// Keep alive what the handles point to.
+    private let owners: (Engine, EndCounters)
     let serviceRow: TrafficRow
     let destinationRow: TrafficRow
     let worker: UInt8
     /// What is sent.
     public var outbox = Outbox()
     /// How frames ended.
-    public let counters: EndCounters
+    let counters: EndRow
     /// Packets that wait for their next hop's MAC.
     public var neighborQueue = NeighborQueue()
     /// Where `explain` is told; nil: nobody asked.
@@ -58,20 +60,21 @@ public struct Director: ~Copyable {
     ///   - now: the clock.
     ///   - seed: for schedulers that draw; equal seeds give equal choices.
     public init(engine: Engine, worker: Int, routing: RoutingView, now: Tick, seed: UInt64, counters: EndCounters) {
-        self.engine = engine
+        self.engine = engine.view
+        owners = (engine, counters)
         table = engine.table
         slots = engine.slots
         settings = engine.settings.view
         serviceRow = engine.serviceRow(worker: worker)
         destinationRow = engine.destinationRow(worker: worker)
         self.worker = UInt8(worker)
-        self.counters = counters
+        self.counters = counters.row
         expiry = Expiry(table: engine.table, inboxes: engine.inboxes, worker: UInt8(worker), now: now)
         participant = Participant(engine.table, number: worker)
         services = engine.serviceTable
         self.routing = routing
         marks = MarkRules()
-        flushesDone = engine.flushCount
+        flushesDone = engine.view.flushCount
         flushCursor = 0
         flushEnd = 0
         random = seed
@@ -96,7 +99,7 @@ public struct Director: ~Copyable {
         self.now = now
         self.routing = routing
         expiry.reclaim(epoch: participant.quiesce())
-        services = engine.serviceTable
+        services = engine.services
         var budget = expiry.begin()
         while let entry = expiry.next(now: now, budget: &budget) { expire(entry) }
         flushDeletedDestinations()

@@ -125,7 +125,7 @@ public struct NeighborQueue: ~Copyable {
 
     /// Send what can be sent now, and answer what has waited too long.
     mutating func expire(
-        now: Tick, _ outbox: inout Outbox, _ routing: RoutingView, _ counters: EndCounters,
+        now: Tick, _ outbox: inout Outbox, _ routing: RoutingView, _ counters: EndRow,
         services: TrafficRow, destinations: TrafficRow
     ) {
         guard count > 0 else { return }

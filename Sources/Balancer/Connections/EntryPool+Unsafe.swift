@@ -151,23 +151,41 @@ extension ConnectionEntry {
 
 extension ConnectionEntry {
     /// This entry ends before `template` does.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
     public func control(by template: ConnectionEntry) {
         template.addControlled()
         control = template.index
     }
 
     /// A template has seen one of its connections answered (kernel: `IP_VS_CTPL_S_ASSURED`).
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
     public func assure() {
         let old = stateWord
         if old & 0xff == 0 { _ = exchangeState(old, old | 1) }
     }
 
+    /// Whether it is a TCP connection whose handshake has not been completed.
+    public var isEmbryonic: Bool {
+        transportProtocol == IPProtocol.tcp && !kind.contains(.template) && !flags.contains(.removed)
+            && TCPTracking.isEmbryonic(state)
+    }
+
     /// Whether `worker` made it, and so keeps its timer.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
     public func isOwned(by worker: UInt8) -> Bool { owner == worker }
 }
 
 extension ConnectionTable {
     /// `entry` has ended: its template controls one less.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
     public func release(control: UInt32, of entry: ConnectionEntry) {
         self.entry(control).removeControlled()
         entry.control = nil
@@ -175,6 +193,9 @@ extension ConnectionTable {
 
     /// Give a template other ports, under which no lookup finds it (`ip_vs_conn.c`, `ip_vs_check_template`). The one case
     /// in which an entry's key changes; only the worker that found the template invalid does it.
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
     public func rename(_ template: ConnectionEntry, virtualPort: UInt16, destinationPort: UInt16) {
         let old = hash(template.requestKey)
         guard clearSlot(old, template.index &+ 1) else { return }

@@ -1,4 +1,4 @@
-import Synchronization
+public import Synchronization
 
 /// Sizes and secrets of an engine, fixed at start.
 public struct EngineConfiguration: Sendable {
@@ -96,15 +96,14 @@ public final class Engine: @unchecked Sendable {
     public var tableBytes: Int { tableMemory.bytes }
     /// The state of destinations and services.
     public var slots: StateSlots { state.slots }
+    /// What workers read of the rules.
+    public var view: EngineView { unsafe EngineView(published, flushes) }
     /// The services in force; valid until the worker's next quiescent point.
-    public var serviceTable: ServiceTableView { unsafe published.pointee.load(ordering: .acquiring).pointee }
+    public var serviceTable: ServiceTableView { view.services }
     /// A worker's counters of services.
     public func serviceRow(worker: Int) -> TrafficRow { serviceTraffic.row(worker: worker) }
     /// A worker's counters of destinations.
     public func destinationRow(worker: Int) -> TrafficRow { destinationTraffic.row(worker: worker) }
-    /// How often the entries of deleted destinations were to be ended.
-    public var flushCount: UInt32 { unsafe flushes.pointee.load(ordering: .relaxed) }
-
     func requestFlush() { unsafe _ = flushes.pointee.wrappingAdd(1, ordering: .relaxed) }
 
     // MARK: Publishing
@@ -182,4 +181,27 @@ private final class PublishedTable {
     }
 
     deinit { unsafe view.deallocate() }
+}
+
+/// The workers' sight of an engine's rules: two words that the control thread writes.
+@safe
+public struct EngineView {
+    @usableFromInline let published: UnsafeMutablePointer<Atomic<UnsafeMutablePointer<ServiceTableView>>>
+    @usableFromInline let flushes: UnsafeMutablePointer<Atomic<UInt32>>
+
+    init(
+        _ published: UnsafeMutablePointer<Atomic<UnsafeMutablePointer<ServiceTableView>>>,
+        _ flushes: UnsafeMutablePointer<Atomic<UInt32>>
+    ) {
+        unsafe self.published = published
+        unsafe self.flushes = flushes
+    }
+
+    /// The services in force; valid until the worker's next quiescent point.
+    @inlinable @inline(__always)
+    public var services: ServiceTableView { unsafe published.pointee.load(ordering: .acquiring).pointee }
+
+    /// How often the entries of deleted destinations were to be ended.
+    @inlinable @inline(__always)
+    public var flushCount: UInt32 { unsafe flushes.pointee.load(ordering: .relaxed) }
 }

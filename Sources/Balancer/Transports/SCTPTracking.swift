@@ -79,6 +79,9 @@ public enum SCTPTracking {
 
     /// The event of a packet: its first chunk's, or ABORT where it follows COOKIE ECHO or COOKIE ACK.
     @usableFromInline
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
     static func event(_ transport: PacketBytes) -> Event {
         guard transport.count >= 16 else { return .data }
         var type = transport[12]
@@ -115,6 +118,9 @@ public enum SCTPTracking {
     // S-ACK-SENT, REJECTED, CLOSED.
 
     @usableFromInline
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
     static func input(_ event: Event) -> StateRow {
         switch event {
         case .data: StateRow(es, i1, ii, cs, cr, cw, co, ce, es, ss, sr, sa, rj, cl)
@@ -131,6 +137,9 @@ public enum SCTPTracking {
     }
 
     @usableFromInline
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
     static func output(_ event: Event) -> StateRow {
         switch event {
         case .data: StateRow(es, i1, ii, cs, cr, cw, co, ce, es, ss, sr, sa, rj, cl)
@@ -147,6 +156,9 @@ public enum SCTPTracking {
     }
 
     @usableFromInline
+    #if !DEBUG
+    @_noAllocation @_noLocks
+    #endif
     static func onlyInput(_ event: Event) -> StateRow {
         switch event {
         case .data: StateRow(es, i1, ii, cs, cr, es, co, ce, es, ss, sr, sa, rj, cl)
