@@ -8,7 +8,11 @@ extension Engine {
         guard rules[service.key] == nil else { throw .serviceExists }
         try check(service)
         guard let slot = state.takeService() else { throw .tableFull }
-        rules[service.key] = ServiceRule(service, slot: slot, slots: slots, provider: configuration.memory)
+        let rule = ServiceRule(service, slot: slot, slots: slots, provider: configuration.memory)
+        // The slot may have been another service's.
+        rule.traffic.fold(serviceTraffic.total(slot))
+        rule.traffic.zero()
+        rules[service.key] = rule
         order.append(service.key)
         publish()
     }

@@ -194,6 +194,10 @@ public struct DestinationState {
         unsafe cell.pointee.flags.store(0, ordering: .relaxed)
     }
 
+    /// Entries that count towards the thresholds. Read while another worker moves a count, the sum may be off by one.
+    @inlinable @inline(__always)
+    var total: UInt32 { UInt32(max(0, active &+ inactive)) }
+
     // MARK: Binding entries (`ip_vs_conn.c`, `ip_vs_bind_dest` and `ip_vs_unbind_dest`)
 
     /// An entry or template points here from now on.
@@ -208,7 +212,7 @@ public struct DestinationState {
             unsafe _ = cell.pointee.inactive.wrappingAdd(1, ordering: .relaxed)
         }
         let upper = unsafe cell.pointee.upper.load(ordering: .relaxed)
-        if upper != 0, UInt32(bitPattern: active &+ inactive) >= upper { set(.overloaded) }
+        if upper != 0, total >= upper { set(.overloaded) }
     }
 
     /// An entry or template that pointed here has ended.
@@ -221,7 +225,7 @@ public struct DestinationState {
         } else {
             unsafe _ = cell.pointee.inactive.wrappingSubtract(1, ordering: .relaxed)
         }
-        let total = UInt64(UInt32(bitPattern: active &+ inactive))
+        let total = UInt64(total)
         let upper = UInt64(unsafe cell.pointee.upper.load(ordering: .relaxed))
         let lower = UInt64(unsafe cell.pointee.lower.load(ordering: .relaxed))
         if lower != 0 {
