@@ -94,7 +94,8 @@ extension Director {
             header.sequence = segment.acknowledgement
             header.flags = .rst
         } else {
-            let length = segment.payload.count + (packet.flags.contains(.syn) ? 1 : 0) + (packet.flags.contains(.fin) ? 1 : 0)
+            let length =
+                segment.payload.count + (packet.flags.contains(.syn) ? 1 : 0) + (packet.flags.contains(.fin) ? 1 : 0)
             header.acknowledgement = segment.sequence &+ UInt32(truncatingIfNeeded: length)
             header.flags = TCPFlags(rawValue: TCPFlags.rst.rawValue | TCPFlags.ack.rawValue)
         }

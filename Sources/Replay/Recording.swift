@@ -24,7 +24,8 @@ struct RecordedStep: Decodable {
     let label: String?
 
     enum CodingKeys: String, CodingKey {
-        case number = "n", operation = "op", time = "t", command = "cmd", input = "stdin", interface = "if", frame, seconds = "secs", label
+        case number = "n", operation = "op", time = "t", command = "cmd", input = "stdin", interface = "if", frame,
+            seconds = "secs", label
     }
 }
 
