@@ -1,4 +1,4 @@
-import Glibc
+@preconcurrency import Glibc
 import Traffic
 
 // What a packet costs in memory. As `scripts/instructions` and docs/performance.md use it:

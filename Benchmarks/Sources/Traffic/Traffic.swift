@@ -10,7 +10,7 @@ import Wire
 public final class Traffic {
     /// Frames in a batch, as the worker takes them.
     public static let batch = 64
-    static let stride = 64
+    static let spacing = 64
     static let bufferSize = 2048
     static let smallestPool = 65_536
 
@@ -72,7 +72,7 @@ public final class Traffic {
         director = Director(
             engine: engine, worker: 0, routing: routing.view, now: 0, seed: 1, counters: counters)
         poolCount = (max(smallest ?? Self.smallestPool, flows) + Self.batch - 1) / Self.batch * Self.batch
-        pool = .allocate(byteCount: poolCount * Self.stride, alignment: 64)
+        pool = .allocate(byteCount: poolCount * Self.spacing, alignment: 64)
         buffers = .allocate(byteCount: Self.batch * Self.bufferSize, alignment: 4096)
         buffers.initializeMemory(as: UInt8.self, repeating: 0, count: Self.batch * Self.bufferSize)
         frames = .allocate(capacity: Self.batch)
@@ -93,7 +93,7 @@ public final class Traffic {
     }
 
     private func frame(at place: Int) -> PacketBytes {
-        PacketBytes(pool + place * Self.stride, count: FrameBuilder.length)
+        PacketBytes(pool + place * Self.spacing, count: FrameBuilder.length)
     }
 
     /// Establish the connections in order, then put one frame after the other into the pool, flows at random.
@@ -158,7 +158,7 @@ public final class Traffic {
             var frame = Frame(buffer: buffers + place * Self.bufferSize, capacity: Self.bufferSize)
             frame.length = FrameBuilder.length
             frame.interface = path == .natReply ? 1 : 0
-            frame.writable.pointer().copyMemory(from: pool + (position + place) * Self.stride, byteCount: Self.stride)
+            frame.writable.pointer().copyMemory(from: pool + (position + place) * Self.spacing, byteCount: Self.spacing)
             frames[place] = frame
         }
         position += Self.batch
