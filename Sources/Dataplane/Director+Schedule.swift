@@ -153,6 +153,6 @@ extension Director {
 
     /// Take a template out of the clients' way: it lingers under ports that no client has.
     private mutating func retireTemplate(_ template: ConnectionEntry) {
-        table.rename(template, virtualPort: 0xffff, destinationPort: 0xffff)
+        table.rename(template)
     }
 }

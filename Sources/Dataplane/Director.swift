@@ -39,6 +39,20 @@ public struct Director: ~Copyable {
     var random: UInt64
     var identification: UInt16 = 1
     var lastRedirect: Tick?
+    /// Datagrams whose fragments have not all come.
+    var fragments = Fragments()
+    /// The complete datagram that the packet at hand is, a place in `fragments`; nil: it came in one piece.
+    var datagramAtHand: Int?
+    /// Received frames that end with the packet at hand.
+    var framesAtHand = 1
+    /// What routers said of the ways to tunnel destinations.
+    var pathMTUs = PathMTUCache()
+    /// Whether nobody else answers for the host's addresses, as in a replay: live, the host's stack has its own copies.
+    public var isWholeHost = false
+    /// Interfaces, a bit each by slot, whose ports do not take super-frames.
+    public var slotsWithoutSuperFrames: UInt64 = 0
+    /// Interfaces, a bit each by slot, whose ports do not take partial checksums.
+    public var slotsWithoutPartialChecksums: UInt64 = 0
 
     /// A director for `worker` of `engine`.
     /// - Parameters:
@@ -79,7 +93,7 @@ public struct Director: ~Copyable {
     /// `Expiry.bound` of them.
     /// - Returns: whether expired entries are left for the next batch.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public mutating func begin(now: Tick, routing: RoutingView) -> Bool {
         self.now = now
@@ -89,14 +103,16 @@ public struct Director: ~Copyable {
         var budget = expiry.begin()
         while let entry = expiry.next(now: now, budget: &budget) { expire(entry) }
         flushDeletedDestinations()
-        neighborQueue.expire(now: now, &outbox, routing, counters)
+        neighborQueue.expire(
+            now: now, &outbox, routing, counters, services: serviceRow, destinations: destinationRow)
+        endIncompleteDatagrams()
         return expiry.isBehind(now: now)
     }
 
     /// Handle frames from `first` on, until all are done or the outbox is full.
     /// - Returns: the first frame that is left; `frames.count` when all are done. Send, `empty` the outbox, go on there.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public mutating func process(_ frames: UnsafeMutableBufferPointer<Frame>, from first: Int = 0) -> Int {
         var index = first
@@ -112,13 +128,13 @@ public struct Director: ~Copyable {
     // MARK: Ends
 
     mutating func drop(_ reason: DropReason) {
-        counters.count(reason)
+        counters.count(reason, framesAtHand)
         trace?.note(.drop(reason))
     }
 
     mutating func pass(_ frame: Frame) {
-        counters.count(.pass)
-        outbox.pass(frame)
+        counters.count(.pass, framesAtHand)
+        if let datagram = datagramAtHand { passDatagram(frame, datagram) } else { outbox.pass(frame) }
         trace?.note(.pass)
     }
 

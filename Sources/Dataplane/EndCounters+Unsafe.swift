@@ -60,14 +60,14 @@ public struct EndRow {
         unsafe cells[place].store(cells[place].load(ordering: .relaxed) &+ amount, ordering: .relaxed)
     }
 
-    func count(_ end: FrameEnd) { add(Int(end.rawValue)) }
-    func count(_ reason: DropReason) {
-        add(Int(FrameEnd.drop.rawValue))
-        add(8 &+ Int(reason.rawValue))
+    func count(_ end: FrameEnd, _ amount: Int = 1) { add(Int(end.rawValue), UInt64(amount)) }
+    func count(_ reason: DropReason, _ amount: Int = 1) {
+        add(Int(FrameEnd.drop.rawValue), UInt64(amount))
+        add(8 &+ Int(reason.rawValue), UInt64(amount))
     }
     func withdraw(_ end: FrameEnd) { add(Int(end.rawValue), UInt64.max) }
     func countReceived() { add(4) }
     func wait(_ amount: Int) { add(5, UInt64(bitPattern: Int64(amount))) }
-    func countMade() { add(6) }
+    func countMade(_ amount: Int = 1) { add(6, UInt64(amount)) }
     func countEvicted() { add(7) }
 }

@@ -78,6 +78,12 @@ public struct EntryFlags: Bits, Sendable, BitwiseCopyable {
     /// Waits in its worker's inbox to be armed anew or reclaimed.
     @inlinable @inline(__always)
     public static var inInbox: EntryFlags { EntryFlags(rawValue: 0x1000) }
+    /// Handed to reclamation: nobody posts it to an inbox any more.
+    @inlinable @inline(__always)
+    public static var buried: EntryFlags { EntryFlags(rawValue: 0x2000) }
+    /// A template that no lookup finds any more, though its time is not up; listed with ports 65535.
+    @inlinable @inline(__always)
+    public static var renamed: EntryFlags { EntryFlags(rawValue: 0x4000) }
 }
 
 /// The part of an entry that each packet touches: one cache line of 64 bytes.
@@ -115,11 +121,11 @@ struct ColdEntry: ~Copyable {
     @usableFromInline var timerNext: UInt32 = 0
     @usableFromInline var timerPrevious: UInt32 = 0
     /// Index of the template that controls this entry, plus one; 0: none.
-    @usableFromInline var control: UInt32 = 0
+    @usableFromInline let control = Atomic<UInt32>(0)
     @usableFromInline var serviceSlot: UInt32 = 0
     @usableFromInline var created: UInt32 = 0
-    /// Next entry in its owner's inbox, plus one.
-    @usableFromInline var inboxNext: UInt32 = 0
+    /// Next entry, plus one, in its owner's inbox or, of a free entry, in the list of free entries.
+    @usableFromInline let link = Atomic<UInt32>(0)
     /// The tick whose wheel slot the entry is linked in; written by the owner, read by all.
     @usableFromInline let armed = Atomic<UInt32>(0)
     /// Worker in the low byte, a sequence number of making above (newest first among equal reply keys).
@@ -243,7 +249,8 @@ public struct ConnectionEntry {
     /// Replace state and flags if nobody else did meanwhile.
     @inlinable @inline(__always)
     public func exchangeState(_ old: UInt32, _ new: UInt32) -> Bool {
-        unsafe hot.pointee.state.compareExchange(expected: old, desired: new, ordering: .acquiringAndReleasing).exchanged
+        unsafe hot.pointee.state.compareExchange(expected: old, desired: new, ordering: .acquiringAndReleasing)
+            .exchanged
     }
 
     /// Set flags; returns those that were set before.
@@ -306,8 +313,11 @@ public struct ConnectionEntry {
     /// Index of the template that controls this entry; nil: none.
     @inlinable @inline(__always)
     public var control: UInt32? {
-        get { unsafe cold.pointee.control == 0 ? nil : cold.pointee.control &- 1 }
-        nonmutating set { unsafe cold.pointee.control = newValue.map { $0 &+ 1 } ?? 0 }
+        get {
+            let reference = unsafe cold.pointee.control.load(ordering: .relaxed)
+            return reference == 0 ? nil : reference &- 1
+        }
+        nonmutating set { unsafe cold.pointee.control.store(newValue.map { $0 &+ 1 } ?? 0, ordering: .relaxed) }
     }
 
     @inlinable @inline(__always)
@@ -320,9 +330,9 @@ public struct ConnectionEntry {
         nonmutating set { unsafe cold.pointee.timerNext = newValue }
     }
     @inlinable @inline(__always)
-    var inboxNext: UInt32 {
-        get { unsafe cold.pointee.inboxNext }
-        nonmutating set { unsafe cold.pointee.inboxNext = newValue }
+    var link: UInt32 {
+        get { unsafe cold.pointee.link.load(ordering: .relaxed) }
+        nonmutating set { unsafe cold.pointee.link.store(newValue, ordering: .relaxed) }
     }
     @inlinable @inline(__always)
     var timerPrevious: UInt32 {

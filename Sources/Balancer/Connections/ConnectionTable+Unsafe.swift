@@ -14,8 +14,9 @@ public enum FlowDirection: UInt8, Sendable, BitwiseCopyable {
 ///
 /// One block of memory, made once. A lookup reads one line of the hash and the entry's line, and never waits. Inserts
 /// and removals are lock-free: what lives in a home is decided by compare-exchange on the home's word alone, so two
-/// workers cannot both insert the same request key. A slot stays taken until its entry is reclaimed, one grace period
+/// workers cannot both insert the same request key. A slot stays taken until its entry is reclaimed, a grace period
 /// after its removal; a compare-exchange on the word therefore cannot mistake a later state for an earlier one.
+/// A home whose line is full goes on in overflow lines, chosen by its number and shared with other homes.
 /// docs/connection-table.md has the argument for each shared word.
 ///
 /// A value of this type is a handle; copies share the memory, which `ConnectionTableMemory` owns.
@@ -23,7 +24,7 @@ public enum FlowDirection: UInt8, Sendable, BitwiseCopyable {
 public struct ConnectionTable {
     @usableFromInline let lines: UnsafeMutablePointer<TableLine>
     @usableFromInline let homeCount: UInt64
-    @usableFromInline let overflowCount: UInt32
+    @usableFromInline let overflowCount: UInt64
     @usableFromInline let hot: UnsafeMutablePointer<HotEntry>
     @usableFromInline let cold: UnsafeMutablePointer<ColdEntry>
     @usableFromInline let wide: UnsafeMutablePointer<WideEntry>
@@ -37,7 +38,7 @@ public struct ConnectionTable {
     init(memory: ConnectionTableMemory) {
         unsafe lines = memory.lines
         homeCount = UInt64(memory.size.homeLines)
-        overflowCount = UInt32(memory.size.overflowLines)
+        overflowCount = UInt64(memory.size.overflowLines)
         unsafe hot = memory.hot
         unsafe cold = memory.cold
         unsafe wide = memory.wide
@@ -101,12 +102,11 @@ public struct ConnectionTable {
     /// before older ones, as the kernel looks them up. Wait-free.
     @inlinable
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation@_noLocks
     #endif
     public func find(_ key: FlowKey, hash: UInt64) -> (entry: ConnectionEntry, direction: FlowDirection)? {
         let home = home(hash)
-        let word = unsafe lines[home].word.load(ordering: .acquiring)
-        var live = word & TableLine.liveMask
+        var live = unsafe lines[home].word.load(ordering: .acquiring)
         guard live != 0 else { return nil }
         let tag = UInt64(truncatingIfNeeded: UInt32(truncatingIfNeeded: hash))
         var line = home
@@ -117,11 +117,11 @@ public struct ConnectionTable {
             let position = live.trailingZeroBitCount
             live &= live &- 1
             while position >= first &+ TableLine.slots {
-                line = nextLine(line)
                 first &+= TableLine.slots
+                line = overflowLine(home, first)
             }
             let value = unsafe slot(line, position &- first).pointee.load(ordering: .acquiring)
-            guard value >> 32 == tag, value & 0x7fff_ffff != 0 else { continue }
+            guard value >> 32 == tag else { continue }
             let candidate = entry((UInt32(truncatingIfNeeded: value) & 0x7fff_ffff) &- 1)
             if value & 0x8000_0000 == 0 {
                 if request == nil, candidate.matchesRequest(key) { request = candidate }
@@ -135,10 +135,17 @@ public struct ConnectionTable {
         return nil
     }
 
-    @inlinable @inline(__always)
-    func nextLine(_ line: Int) -> Int {
-        let link = unsafe lines[line].word.load(ordering: .acquiring) >> 32
-        return Int(homeCount) &+ Int(link) &- 1
+    /// The overflow line of `home` that holds its positions from `first` (7, 14, … 49) on: seven different lines, by double
+    /// hashing of the home's number. The step is at most an eighth of all, so that seven steps do not come round.
+    @inlinable
+    func overflowLine(_ home: Int, _ first: Int) -> Int {
+        var mixed = (UInt64(truncatingIfNeeded: home) &+ 1) &* 0x9e37_79b9_7f4a_7c15
+        mixed = (mixed ^ mixed >> 29) &* 0xbf58_476d_1ce4_e5b9
+        mixed ^= mixed >> 32
+        let start = (mixed >> 32 &* overflowCount) >> 32
+        let step = 1 &+ ((mixed & 0xffff_ffff) &* (overflowCount >> 3)) >> 32
+        let place = start &+ step &* UInt64(truncatingIfNeeded: first / TableLine.slots)
+        return Int(truncatingIfNeeded: homeCount &+ place % overflowCount)
     }
 
     // MARK: Inserting
@@ -153,65 +160,54 @@ public struct ConnectionTable {
         case full
     }
 
-    /// Put an entry, filled by `fill`, into the table under its request key and, where replies are looked for, its reply
-    /// key. On anything but `inserted` the entry is not in the table and the caller's to `retire`.
+    /// A slot that was taken for a key and is not live.
+    private struct Claim {
+        var home: Int
+        var line: Int
+        var position: Int
+        /// Its live bit in the home's word.
+        var bit: UInt64
+    }
+
+    /// Put an entry into the table under its request key and, where replies are looked for, its reply key. On anything but
+    /// `inserted` nobody has seen the entry, and it is the caller's to `discard`.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func insert(_ entry: ConnectionEntry) -> Insertion {
-        let request = entry.requestKey
-        let requestHash = hash(request)
-        entry.set(.hashed)
-        switch insertSlot(requestHash, entry.index &+ 1, unique: request) {
-        case .inserted: break
-        case .exists(let other):
-            entry.clear(.hashed)
-            return .exists(other)
-        case .full:
-            entry.clear(.hashed)
-            return .full
-        }
+        let key = entry.requestKey
+        let requestHash = hash(key)
+        guard let request = claim(requestHash, entry.index &+ 1) else { return .full }
+        var reply: Claim?
         if entry.hasReplyKey {
-            if case .full = insertSlot(hash(entry.replyKey), (entry.index &+ 1) | 0x8000_0000, unique: nil) {
-                // It was to be found for a moment: it leaves as a removed entry does.
-                entry.set(.removed)
-                _ = clearSlot(requestHash, entry.index &+ 1)
+            reply = claim(hash(entry.replyKey), (entry.index &+ 1) | 0x8000_0000)
+            guard reply != nil else {
+                giveBack(request)
                 return .full
             }
+        }
+        entry.set(.hashed)
+        if let other = enliven(request, unique: key, hash: requestHash) {
+            entry.clear(.hashed)
+            giveBack(request)
+            if let reply { giveBack(reply) }
+            return .exists(other)
+        }
+        if let reply {
+            enliven(reply)
+            // Who removed the entry meanwhile may have come too early to find the reply key live.
+            if entry.set(.none).contains(.removed) { clear(reply.home, reply.bit) }
         }
         unsafe _ = shared.pointee.count.wrappingAdd(1, ordering: .relaxed)
         return .inserted
     }
 
-    func insertSlot(_ hash: UInt64, _ reference: UInt32, unique key: FlowKey?) -> Insertion {
+    /// Take a free slot of the lines of the hash's home; nil when all are taken.
+    private func claim(_ hash: UInt64, _ reference: UInt32) -> Claim? {
         let home = home(hash)
         let value = UInt64(UInt32(truncatingIfNeeded: hash)) << 32 | UInt64(reference)
-        var claimed: (line: Int, position: Int, bit: UInt64)?
-        while true {
-            let word = unsafe lines[home].word.load(ordering: .acquiring)
-            if let key, let other = findRequest(key, hash: hash, home: home, live: word & TableLine.liveMask) {
-                if let claimed { unsafe slot(claimed.line, claimed.position).pointee.store(0, ordering: .releasing) }
-                return .exists(other)
-            }
-            if claimed == nil {
-                claimed = claim(home, word: word, value)
-                // A new overflow line changes the word: read it again either way.
-                guard claimed != nil else { return .full }
-                continue
-            }
-            guard let claimed else { return .full }
-            if unsafe lines[home].word.compareExchange(
-                expected: word, desired: word | claimed.bit, ordering: .acquiringAndReleasing
-            ).exchanged {
-                return .inserted
-            }
-        }
-    }
-
-    /// Take an empty slot of the home's lines, adding a line where all are taken.
-    func claim(_ home: Int, word: UInt64, _ value: UInt64) -> (line: Int, position: Int, bit: UInt64)? {
         var line = home
-        var base = 0
+        var first = 0
         while true {
             for position in 0..<TableLine.slots {
                 let slot = unsafe slot(line, position)
@@ -219,35 +215,31 @@ public struct ConnectionTable {
                 if unsafe slot.pointee.compareExchange(expected: 0, desired: value, ordering: .acquiringAndReleasing)
                     .exchanged
                 {
-                    return (line, position, 1 << UInt64(base &+ position))
+                    return Claim(home: home, line: line, position: position, bit: 1 << UInt64(first &+ position))
                 }
             }
-            base &+= TableLine.slots
-            guard base < TableLine.slots &* TableLine.chain else { return nil }
-            var current = unsafe lines[line].word.load(ordering: .acquiring)
-            if current >> 32 == 0 {
-                guard let fresh = freshLine() else { return nil }
-                while current >> 32 == 0 {
-                    let linked = current | UInt64(fresh &+ 1) << 32
-                    let result = unsafe lines[line].word.compareExchange(
-                        expected: current, desired: linked, ordering: .acquiringAndReleasing)
-                    current = result.exchanged ? linked : result.original
-                }
-                // Where another worker's line was linked first, ours is lost; that takes a race and costs 64 bytes.
-            }
-            line = Int(homeCount) &+ Int(current >> 32) &- 1
+            first &+= TableLine.slots
+            guard first < TableLine.slots &* TableLine.chain else { return nil }
+            line = overflowLine(home, first)
         }
     }
 
-    func freshLine() -> UInt32? {
-        var next = unsafe shared.pointee.freshLine.load(ordering: .relaxed)
-        while next < overflowCount {
-            let result = unsafe shared.pointee.freshLine.compareExchange(
-                expected: next, desired: next &+ 1, ordering: .relaxed)
-            if result.exchanged { return next }
-            next = result.original
+    /// Give back a slot that never was live.
+    private func giveBack(_ claim: Claim) {
+        unsafe slot(claim.line, claim.position).pointee.store(0, ordering: .releasing)
+    }
+
+    /// Make a slot live unless `key` is live in another one: its entry's index then, else nil.
+    @discardableResult
+    private func enliven(_ claim: Claim, unique key: FlowKey? = nil, hash: UInt64 = 0) -> UInt32? {
+        var word = unsafe lines[claim.home].word.load(ordering: .acquiring)
+        while true {
+            if let key, let other = findRequest(key, hash: hash, home: claim.home, live: word) { return other }
+            let result = unsafe lines[claim.home].word.compareExchange(
+                expected: word, desired: word | claim.bit, ordering: .acquiringAndReleasing)
+            if result.exchanged { return nil }
+            word = result.original
         }
-        return nil
     }
 
     func findRequest(_ key: FlowKey, hash: UInt64, home: Int, live: UInt64) -> UInt32? {
@@ -259,11 +251,11 @@ public struct ConnectionTable {
             let position = live.trailingZeroBitCount
             live &= live &- 1
             while position >= first &+ TableLine.slots {
-                line = nextLine(line)
                 first &+= TableLine.slots
+                line = overflowLine(home, first)
             }
             let value = unsafe slot(line, position &- first).pointee.load(ordering: .acquiring)
-            guard value >> 32 == tag, value & 0x8000_0000 == 0, value & 0x7fff_ffff != 0 else { continue }
+            guard value >> 32 == tag, value & 0x8000_0000 == 0 else { continue }
             let candidate = entry((UInt32(truncatingIfNeeded: value) & 0x7fff_ffff) &- 1)
             if candidate.matchesRequest(key) { return candidate.index }
         }
@@ -272,43 +264,40 @@ public struct ConnectionTable {
 
     /// The live entry with request key `key`; for templates.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func findRequest(_ key: FlowKey) -> ConnectionEntry? {
         let hash = hash(key)
         let home = home(hash)
-        let live = unsafe lines[home].word.load(ordering: .acquiring) & TableLine.liveMask
+        let live = unsafe lines[home].word.load(ordering: .acquiring)
         return findRequest(key, hash: hash, home: home, live: live).map { entry($0) }
     }
 
     // MARK: Removing
 
     /// Take an entry out of the table. Of several workers that try, one gets true and owns the rest: counts, timer,
-    /// reclamation. Lookups that already hold it may go on until their quiescent point.
+    /// reclamation. When this returns, lookups that begin do not find the entry; those that already hold it may go on
+    /// until their quiescent point.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func remove(_ entry: ConnectionEntry) -> Bool {
-        guard !entry.set(.removed).contains(.removed) else { return false }
-        guard entry.flags.contains(.hashed) else { return true }
-        _ = clearSlot(hash(entry.requestKey), entry.index &+ 1)
-        if entry.hasReplyKey { _ = clearSlot(hash(entry.replyKey), (entry.index &+ 1) | 0x8000_0000) }
+        let old = entry.set(.removed)
+        guard old.contains(.hashed) else { return !old.contains(.removed) }
+        clearSlot(hash(entry.requestKey), entry.index &+ 1)
+        guard !old.contains(.removed) else { return false }
+        if entry.hasReplyKey { clearSlot(hash(entry.replyKey), (entry.index &+ 1) | 0x8000_0000) }
         unsafe _ = shared.pointee.count.wrappingSubtract(1, ordering: .relaxed)
         return true
     }
 
     /// Clear the live bit of the slot that holds `reference`.
-    func clearSlot(_ hash: UInt64, _ reference: UInt32) -> Bool {
-        let home = home(hash)
-        guard let found = position(of: reference, hash: hash) else { return false }
-        var word = unsafe lines[home].word.load(ordering: .acquiring)
-        while word & found.bit != 0 {
-            let result = unsafe lines[home].word.compareExchange(
-                expected: word, desired: word & ~found.bit, ordering: .acquiringAndReleasing)
-            if result.exchanged { return true }
-            word = result.original
-        }
-        return false
+    func clearSlot(_ hash: UInt64, _ reference: UInt32) {
+        if let found = position(of: reference, hash: hash) { clear(home(hash), found.bit) }
+    }
+
+    private func clear(_ home: Int, _ bit: UInt64) {
+        unsafe _ = lines[home].word.bitwiseAnd(~bit, ordering: .acquiringAndReleasing)
     }
 
     /// Empty the slot that holds `reference`, whose live bit was cleared a grace period ago.
@@ -317,19 +306,19 @@ public struct ConnectionTable {
         unsafe slot(found.line, found.position).pointee.store(0, ordering: .releasing)
     }
 
-    func position(of reference: UInt32, hash: UInt64) -> (line: Int, position: Int, bit: UInt64)? {
+    private func position(of reference: UInt32, hash: UInt64) -> (line: Int, position: Int, bit: UInt64)? {
         let value = UInt64(UInt32(truncatingIfNeeded: hash)) << 32 | UInt64(reference)
-        var line = home(hash)
-        var base = 0
+        let home = home(hash)
+        var line = home
+        var first = 0
         while true {
             for position in 0..<TableLine.slots
             where unsafe slot(line, position).pointee.load(ordering: .relaxed) == value {
-                return (line, position, 1 << UInt64(base &+ position))
+                return (line, position, 1 << UInt64(first &+ position))
             }
-            base &+= TableLine.slots
-            let link = unsafe lines[line].word.load(ordering: .acquiring) >> 32
-            guard link != 0, base < TableLine.slots &* TableLine.chain else { return nil }
-            line = Int(homeCount) &+ Int(link) &- 1
+            first &+= TableLine.slots
+            guard first < TableLine.slots &* TableLine.chain else { return nil }
+            line = overflowLine(home, first)
         }
     }
 }
@@ -361,7 +350,7 @@ extension ConnectionEntry {
     /// Whether `other` was made later. Sequence numbers have 24 bits and wrap.
     @inlinable @inline(__always)
     func isOlder(than other: ConnectionEntry) -> Bool {
-        let distance = other.sequence &- sequence & 0xff_ffff
+        let distance = (other.sequence &- sequence) & 0xff_ffff
         return distance != 0 && distance < 0x80_0000
     }
 }

@@ -47,7 +47,7 @@ public struct EntryFields: Sendable {
 extension ConnectionTable {
     /// A free entry, filled; nil when every entry is in use. Lock-free.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func make(_ fields: EntryFields, worker: UInt8, now: Tick) -> ConnectionEntry? {
         guard let index = pop() ?? fresh() else { return nil }
@@ -61,7 +61,7 @@ extension ConnectionTable {
         var head = unsafe shared.pointee.free.load(ordering: .acquiring)
         while head & 0xffff_ffff != 0 {
             let index = UInt32(truncatingIfNeeded: head) &- 1
-            let next = UInt64(unsafe cold[Int(index)].timerNext)
+            let next = UInt64(entry(index).link)
             let desired = (head >> 32 &+ 1) << 32 | next
             let result = unsafe shared.pointee.free.compareExchange(
                 expected: head, desired: desired, ordering: .acquiringAndReleasing)
@@ -84,7 +84,7 @@ extension ConnectionTable {
 
     /// Give back an entry that was never in the table, or that left it a grace period ago.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func recycle(_ entry: ConnectionEntry) {
         if entry.flags.contains(.hashed) {
@@ -94,7 +94,7 @@ extension ConnectionTable {
         entry.markFree()
         var head = unsafe shared.pointee.free.load(ordering: .relaxed)
         while true {
-            entry.timerNext = UInt32(truncatingIfNeeded: head)
+            entry.link = UInt32(truncatingIfNeeded: head)
             let desired = (head >> 32 &+ 1) << 32 | UInt64(entry.index &+ 1)
             let result = unsafe shared.pointee.free.compareExchange(
                 expected: head, desired: desired, ordering: .acquiringAndReleasing)
@@ -134,11 +134,12 @@ extension ConnectionEntry {
         unsafe hot.pointee.requestPackets.store(0, ordering: .relaxed)
         unsafe hot.pointee.controlled.store(0, ordering: .relaxed)
         unsafe hot.pointee.sequenceOffset = 0
-        unsafe cold.pointee.control = 0
+        control = nil
         unsafe cold.pointee.serviceSlot = fields.serviceSlot
         unsafe cold.pointee.created = now
         unsafe cold.pointee.timerNext = 0
         unsafe cold.pointee.timerPrevious = 0
+        armed = now
         unsafe cold.pointee.ownerAndSequence = sequence << 8 | UInt32(owner)
         unsafe hot.pointee.state.store(UInt32(fields.state) | fields.flags.rawValue, ordering: .releasing)
     }
@@ -152,7 +153,7 @@ extension ConnectionEntry {
 extension ConnectionEntry {
     /// This entry ends before `template` does.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func control(by template: ConnectionEntry) {
         template.addControlled()
@@ -161,11 +162,10 @@ extension ConnectionEntry {
 
     /// A template has seen one of its connections answered (kernel: `IP_VS_CTPL_S_ASSURED`).
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func assure() {
-        let old = stateWord
-        if old & 0xff == 0 { _ = exchangeState(old, old | 1) }
+        if state == 0 { unsafe _ = hot.pointee.state.bitwiseOr(1, ordering: .acquiringAndReleasing) }
     }
 
     /// Whether it is a TCP connection whose handshake has not been completed.
@@ -176,7 +176,7 @@ extension ConnectionEntry {
 
     /// Whether `worker` made it, and so keeps its timer.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func isOwned(by worker: UInt8) -> Bool { owner == worker }
 }
@@ -184,25 +184,20 @@ extension ConnectionEntry {
 extension ConnectionTable {
     /// `entry` has ended: its template controls one less.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func release(control: UInt32, of entry: ConnectionEntry) {
         self.entry(control).removeControlled()
         entry.control = nil
     }
 
-    /// Give a template other ports, under which no lookup finds it (`ip_vs_conn.c`, `ip_vs_check_template`). The one case
-    /// in which an entry's key changes; only the worker that found the template invalid does it.
+    /// Take a template out of the clients' way though its time is not up: no lookup finds it any more, and listings show
+    /// it with ports 65535 (`ip_vs_conn.c`, `ip_vs_check_template`). It stays armed, and in `count`.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
-    public func rename(_ template: ConnectionEntry, virtualPort: UInt16, destinationPort: UInt16) {
-        let old = hash(template.requestKey)
-        guard clearSlot(old, template.index &+ 1) else { return }
-        releaseSlot(old, template.index &+ 1)
-        unsafe template.hot.pointee.virtualPort = virtualPort
-        unsafe template.hot.pointee.destinationPort = destinationPort
-        unsafe template.hot.pointee.clientPort = 0
-        _ = insertSlot(hash(template.requestKey), template.index &+ 1, unique: nil)
+    public func rename(_ template: ConnectionEntry) {
+        guard !template.set(.renamed).contains(.renamed) else { return }
+        clearSlot(hash(template.requestKey), template.index &+ 1)
     }
 }

@@ -30,9 +30,8 @@ public struct Expiry: ~Copyable {
     let inboxes: UnsafeMutablePointer<InboxLine>
     /// The first slot (in wheel time) not yet emptied.
     var position: Tick
-    /// Removed entries by the epoch they were removed in.
-    var limbo: (UInt32, UInt32, UInt32) = (0, 0, 0)
-    var limboEpoch: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    /// Removed entries that wait for their grace period, by the epoch they were buried in, modulo three.
+    var limbo = (Grave(), Grave(), Grave())
 
     /// The timers of `worker`, from tick `now` on.
     public init(table: ConnectionTable, inboxes: Inboxes, worker: UInt8, now: Tick) {
@@ -50,14 +49,14 @@ public struct Expiry: ~Copyable {
 
     /// Begin to watch an entry of this worker.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
-    public mutating func arm(_ entry: ConnectionEntry) { link(entry) }
+    public mutating func arm(_ entry: ConnectionEntry) { link(entry, from: position) }
 
     /// The deadline of `entry` was set. Nothing is done unless it moved before the tick at which the wheel looks next.
     @inlinable @inline(__always)
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation@_noLocks
     #endif
     public mutating func deadlineChanged(_ entry: ConnectionEntry) {
         if Ticks.isBefore(entry.deadline, entry.armed) { rearm(entry) }
@@ -67,7 +66,7 @@ public struct Expiry: ~Copyable {
     mutating func rearm(_ entry: ConnectionEntry) {
         if entry.owner == worker {
             unlink(entry)
-            link(entry)
+            link(entry, from: position)
         } else {
             post(entry)
         }
@@ -75,7 +74,7 @@ public struct Expiry: ~Copyable {
 
     /// `entry` was taken out of the table by this worker: it is reclaimed after a grace period.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public mutating func retire(_ entry: ConnectionEntry) {
         if entry.owner == worker {
@@ -86,20 +85,25 @@ public struct Expiry: ~Copyable {
         }
     }
 
-    /// An entry of this worker that is not armed: it is reclaimed after a grace period.
+    /// An entry of this worker that `next` gave, or that never was in the table: it is reclaimed after a grace period.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
-    public mutating func discard(_ entry: ConnectionEntry) { bury(entry) }
+    public mutating func discard(_ entry: ConnectionEntry) {
+        unlink(entry)
+        bury(entry)
+    }
 
-    mutating func link(_ entry: ConnectionEntry) {
-        let wanted = entry.deadline >> Self.shift
-        // One slot short of a round, so that `linkAhead` never meets the slot that is being emptied.
-        let horizon = position &+ Self.slots &- 2
-        let isPast = Int32(bitPattern: (wanted &- position) &<< Self.shift) < 0
+    /// Link an entry in the slot of its deadline, or in the nearest to it from `first` to the last of this round.
+    mutating func link(_ entry: ConnectionEntry, from first: Tick) {
+        // Read once: other workers move it, and `armed` must name the slot the entry is linked in.
+        let deadline = entry.deadline
+        let wanted = deadline >> Self.shift
+        let horizon = position &+ Self.slots &- 1
+        let isPast = Int32(bitPattern: (wanted &- first) &<< Self.shift) < 0
         let isFar = Int32(bitPattern: (horizon &- wanted) &<< Self.shift) < 0
-        let at = isPast ? position : isFar ? horizon : wanted
-        entry.armed = isFar || isPast ? at &<< Self.shift : entry.deadline
+        let at = isPast ? first : isFar ? horizon : wanted
+        entry.armed = isFar || isPast ? at &<< Self.shift : deadline
         let slot = Int(at & (Self.slots &- 1))
         let head = unsafe heads[slot]
         entry.timerPrevious = 0
@@ -125,15 +129,25 @@ public struct Expiry: ~Copyable {
     // MARK: Inbox
 
     func post(_ entry: ConnectionEntry) {
-        guard !entry.set(.inInbox).contains(.inInbox) else { return }
+        guard mark(entry, .inInbox, unless: .buried) else { return }
         let owner = Int(entry.owner)
         var head = unsafe inboxes[owner].head.load(ordering: .relaxed)
         while true {
-            entry.inboxNext = head
+            entry.link = head
             let result = unsafe inboxes[owner].head.compareExchange(
                 expected: head, desired: entry.index &+ 1, ordering: .acquiringAndReleasing)
             if result.exchanged { return }
             head = result.original
+        }
+    }
+
+    /// Set `flag` unless it or `other` is set. An entry is thus posted or buried, and each once: what is posted is buried
+    /// by the inbox, what is buried is not posted any more.
+    private func mark(_ entry: ConnectionEntry, _ flag: EntryFlags, unless other: EntryFlags) -> Bool {
+        while true {
+            let old = entry.stateWord
+            guard old & (flag | other).rawValue == 0 else { return false }
+            if entry.exchangeState(old, old | flag.rawValue) { return true }
         }
     }
 
@@ -142,10 +156,10 @@ public struct Expiry: ~Copyable {
         var next = unsafe inboxes[Int(worker)].head.exchange(0, ordering: .acquiringAndReleasing)
         while next != 0 {
             let entry = table.entry(next &- 1)
-            next = entry.inboxNext
-            entry.clear(.inInbox)
+            next = entry.link
+            let flags = entry.clear(.inInbox)
             unlink(entry)
-            if entry.flags.contains(.removed) { bury(entry) } else { link(entry) }
+            if flags.contains(.removed) { bury(entry) } else { link(entry, from: position) }
         }
     }
 
@@ -154,7 +168,7 @@ public struct Expiry: ~Copyable {
     /// Begin a batch's share of the wheel: take in what other workers posted.
     /// - Returns: how many entries `next` may look at.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public mutating func begin() -> Int {
         emptyInbox()
@@ -166,7 +180,7 @@ public struct Expiry: ~Copyable {
     /// - Parameter budget: entries that may still be looked at; when it is used up the rest waits for the next batch.
     /// - Returns: nil when nothing is due, or the budget is used up.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public mutating func next(now: Tick, budget: inout Int) -> ConnectionEntry? {
         let end = now >> Self.shift
@@ -184,7 +198,7 @@ public struct Expiry: ~Copyable {
                 } else if !Ticks.isBefore(now, entry.deadline) {
                     return entry
                 } else {
-                    linkAhead(entry)
+                    link(entry, from: position &+ 1)
                 }
             }
             position &+= 1
@@ -197,16 +211,9 @@ public struct Expiry: ~Copyable {
 
     /// An entry that `next` gave stays; its deadline was set anew.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
-    public mutating func keep(_ entry: ConnectionEntry) { linkAhead(entry) }
-
-    /// As `link`, never into the slot that is being emptied.
-    mutating func linkAhead(_ entry: ConnectionEntry) {
-        position &+= 1
-        link(entry)
-        position &-= 1
-    }
+    public mutating func keep(_ entry: ConnectionEntry) { link(entry, from: position &+ 1) }
 
     /// The tick at which the wheel should be looked at next, looking `most` slots ahead.
     public func nextDue(now: Tick, most: Tick) -> Tick {
@@ -221,7 +228,7 @@ public struct Expiry: ~Copyable {
     /// The TCP entry without a completed handshake that is armed soonest, which is the oldest; at most `most` entries are
     /// looked at. For making room.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func soonestEmbryonic(most: Int) -> ConnectionEntry? {
         var looked = 0
@@ -246,42 +253,85 @@ public struct Expiry: ~Copyable {
 
     // MARK: Reclaiming
 
+    /// Put an unlinked entry where it waits for its grace period.
     mutating func bury(_ entry: ConnectionEntry) {
-        let epoch = table.epoch
-        switch epoch % 3 {
-        case 0: Self.push(entry, table, &limbo.0, &limboEpoch.0, epoch)
-        case 1: Self.push(entry, table, &limbo.1, &limboEpoch.1, epoch)
-        default: Self.push(entry, table, &limbo.2, &limboEpoch.2, epoch)
-        }
+        guard mark(entry, .buried, unless: .inInbox) else { return }
+        // The epoch that is read is not older than the removal: pairs with the fence in `Participant.quiesce`.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        wait(entry)
     }
 
-    static func push(
-        _ entry: ConnectionEntry, _ table: ConnectionTable, _ head: inout UInt32, _ tag: inout UInt64, _ epoch: UInt64
-    ) {
-        if tag != epoch { release(table, &head, &tag, ifBefore: epoch) }
-        tag = epoch
-        entry.timerNext = head
-        head = entry.index &+ 1
+    private mutating func wait(_ entry: ConnectionEntry) {
+        let epoch = table.epoch
+        switch epoch % 3 {
+        case 0: limbo.0.push(entry, table, epoch)
+        case 1: limbo.1.push(entry, table, epoch)
+        default: limbo.2.push(entry, table, epoch)
+        }
     }
 
     /// Give back what was removed before the epoch moved twice. Called with what `Participant.quiesce` returned.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public mutating func reclaim(epoch: UInt64) {
-        Self.release(table, &limbo.0, &limboEpoch.0, ifBefore: epoch &- 1)
-        Self.release(table, &limbo.1, &limboEpoch.1, ifBefore: epoch &- 1)
-        Self.release(table, &limbo.2, &limboEpoch.2, ifBefore: epoch &- 1)
+        keepControlling(limbo.0.release(table, ifBefore: epoch &- 1))
+        keepControlling(limbo.1.release(table, ifBefore: epoch &- 1))
+        keepControlling(limbo.2.release(table, ifBefore: epoch &- 1))
     }
 
-    static func release(_ table: ConnectionTable, _ head: inout UInt32, _ tag: inout UInt64, ifBefore epoch: UInt64) {
-        guard head != 0, tag < epoch else { return }
+    /// Templates that were removed while an entry came under their control stay until it has ended, since it will count
+    /// itself out.
+    private mutating func keepControlling(_ first: UInt32) {
+        var next = first
+        while next != 0 {
+            let entry = table.entry(next &- 1)
+            next = entry.timerNext
+            wait(entry)
+        }
+    }
+}
+
+/// Removed entries, linked by `timerNext`, that were buried in one epoch.
+struct Grave: BitwiseCopyable {
+    /// Index of the first plus one; 0: none.
+    private var head: UInt32 = 0
+    private var epoch: UInt64 = 0
+    /// Templates that still controlled entries when their grace period was over.
+    private var controlling: UInt32 = 0
+
+    /// Add an entry. What lies here from an earlier epoch was buried at least three before and is given back.
+    mutating func push(_ entry: ConnectionEntry, _ table: ConnectionTable, _ now: UInt64) {
+        if epoch != now {
+            recycle(table, ifBefore: now)
+            epoch = now
+        }
+        entry.timerNext = head
+        head = entry.index &+ 1
+    }
+
+    /// Give back what was buried before `limit`.
+    /// - Returns: those templates, linked, that must wait longer: index of the first plus one.
+    mutating func release(_ table: ConnectionTable, ifBefore limit: UInt64) -> UInt32 {
+        recycle(table, ifBefore: limit)
+        let kept = controlling
+        controlling = 0
+        return kept
+    }
+
+    private mutating func recycle(_ table: ConnectionTable, ifBefore limit: UInt64) {
+        guard head != 0, epoch < limit else { return }
         var next = head
         head = 0
         while next != 0 {
             let entry = table.entry(next &- 1)
             next = entry.timerNext
-            table.recycle(entry)
+            if entry.controlled == 0 {
+                table.recycle(entry)
+            } else {
+                entry.timerNext = controlling
+                controlling = entry.index &+ 1
+            }
         }
     }
 }

@@ -30,12 +30,15 @@ public struct Participant: ~Copyable {
     /// - Returns: the epoch now.
     @inlinable
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation@_noLocks
     #endif
     public func quiesce() -> UInt64 {
         let epoch = table.epoch
         unsafe table.epochs[number].seen.store(epoch, ordering: .sequentiallyConsistent)
-        return table.advanceEpoch(epoch)
+        let now = table.advanceEpoch(epoch)
+        // What is read from here on is not older than the epoch that was seen: pairs with the fence in `Expiry.bury`.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        return now
     }
 }
 

@@ -13,17 +13,18 @@ public struct TableSize: Hashable, Sendable {
         self.workers = min(max(workers, 1), 255)
     }
 
-    /// Home lines of the hash: 7 slots each, two slots an entry, 61 % full when every entry is in use.
-    var homeLines: Int { max(entries * 2 * 100 / (7 * 61), 16) }
-    /// Lines for homes that overflow.
-    var overflowLines: Int { max(homeLines / 8, 16) }
+    /// Home lines of the hash: 7 slots each, two slots an entry, 65 % taken when every entry is in use.
+    var homeLines: Int { max(entries * 11 / 25, 16) }
+    /// Overflow lines, shared by all homes. In a full table with turnover 9 % of the keys are in them, and they are half
+    /// taken: what lies there stays there when its home line has room again.
+    var overflowLines: Int { max(entries * 7 / 125, 16) }
 }
 
 /// One line of the hash: a word that says what lives, and seven slots; 64 bytes.
 ///
-/// Word of a home line: bits 0…27 are the live slots of the home line (0…6) and of up to three overflow lines (7…27),
-/// bits 32…63 the number of the first overflow line plus one. Word of an overflow line: only the link to the next.
-/// A slot: the hash's low half above, below it the direction (bit 31: reply) and the entry's index plus one.
+/// Word of a home line: bits 0…6 are the live slots of the home line, 7…13, 14…20 and so on those of the home's overflow
+/// lines. An overflow line is shared by many homes; its word is not used.
+/// A slot: the hash's low half above, below it the direction (bit 31: reply) and the entry's index plus one; 0: free.
 @usableFromInline
 struct TableLine: ~Copyable {
     @usableFromInline let word = Atomic<UInt64>(0)
@@ -39,10 +40,8 @@ struct TableLine: ~Copyable {
 
     /// Slots of a line.
     @inlinable static var slots: Int { 7 }
-    /// Lines of a home: its own and three more.
-    @inlinable static var chain: Int { 4 }
-    /// The live bits of a home's word.
-    @inlinable static var liveMask: UInt64 { 0xfff_ffff }
+    /// Lines of a home: its own and seven overflow lines.
+    @inlinable static var chain: Int { 8 }
     /// The live bits of the home line itself.
     @inlinable static var homeMask: UInt64 { 0x7f }
 }
@@ -55,8 +54,6 @@ struct TableShared: ~Copyable {
     @usableFromInline let pad0 = PaddingLine()
     /// Entries never used so far begin here.
     @usableFromInline let fresh = Atomic<UInt32>(0)
-    /// Overflow lines never used so far begin here.
-    @usableFromInline let freshLine = Atomic<UInt32>(0)
     /// Numbers entries as they are made.
     @usableFromInline let sequence = Atomic<UInt32>(0)
     /// Entries in the table.

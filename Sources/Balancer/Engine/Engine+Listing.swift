@@ -14,9 +14,9 @@ extension Engine {
     private func status(_ rule: DestinationRule) -> DestinationStatus {
         let state = slots.destination(rule.slot)
         return DestinationStatus(
-            destination: rule.destination, activeConnections: UInt32(bitPattern: state.active),
-            inactiveConnections: UInt32(bitPattern: state.inactive),
-            persistentConnections: UInt32(bitPattern: state.persistent), counters: rule.traffic.counters,
+            destination: rule.destination, activeConnections: UInt32(max(0, state.active)),
+            inactiveConnections: UInt32(max(0, state.inactive)),
+            persistentConnections: UInt32(max(0, state.persistent)), counters: rule.traffic.counters,
             rates: rule.traffic.rates)
     }
 
@@ -29,6 +29,7 @@ extension Engine {
 
     private func status(_ entry: ConnectionEntry) -> ConnectionStatus {
         let isTemplate = entry.kind.contains(.template)
+        let isRenamed = entry.flags.contains(.renamed)
         let remaining = Int32(bitPattern: entry.deadline &- now)
         let state =
             isTemplate
@@ -38,8 +39,8 @@ extension Engine {
             transportProtocol: entry.transportProtocol,
             remainingSeconds: max(0, Int(remaining)) / Int(Ticks.perSecond), state: state,
             client: DestinationKey(address: entry.client, port: entry.clientPort),
-            virtual: DestinationKey(address: entry.virtual, port: entry.virtualPort),
-            destination: DestinationKey(address: entry.destination, port: entry.destinationPort),
+            virtual: DestinationKey(address: entry.virtual, port: isRenamed ? 0xffff : entry.virtualPort),
+            destination: DestinationKey(address: entry.destination, port: isRenamed ? 0xffff : entry.destinationPort),
             isTemplate: isTemplate, ageSeconds: Int((now &- entry.created) / Ticks.perSecond), bytes: entry.bytes)
     }
 }

@@ -8,7 +8,11 @@ extension Engine {
         guard rules[service.key] == nil else { throw .serviceExists }
         try check(service)
         guard let slot = state.takeService() else { throw .tableFull }
-        rules[service.key] = ServiceRule(service, slot: slot, slots: slots, provider: configuration.memory)
+        let rule = ServiceRule(service, slot: slot, slots: slots, provider: configuration.memory)
+        // The slot may have been another service's.
+        rule.traffic.fold(serviceTraffic.total(slot))
+        rule.traffic.zero()
+        rules[service.key] = rule
         order.append(service.key)
         publish()
     }
@@ -115,7 +119,9 @@ extension Engine {
     }
 
     private func check(_ service: VirtualService) throws(RuleError) {
-        guard service.prefixLength >= 1, service.prefixLength <= service.key.family.bits else { throw .invalidArgument }
+        guard service.prefixLength >= (service.key.family == .v4 ? 0 : 1),
+            service.prefixLength <= service.key.family.bits
+        else { throw .invalidArgument }
     }
 
     private func check(_ destination: Destination) throws(RuleError) {
@@ -129,6 +135,7 @@ extension Engine {
         if added.destination.weight != 0 { added.lastWeight = added.destination.weight }
         state.weight = added.destination.weight
         state.serviceSlot = rule.slot
+        state.tunnel = added.destination.tunnel
         state.setThresholds(upper: added.destination.upperThreshold, lower: added.destination.lowerThreshold)
         state.set(.available)
     }

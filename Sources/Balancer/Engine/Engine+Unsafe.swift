@@ -139,6 +139,7 @@ public final class Engine: @unchecked Sendable {
         }
         nextFold = next
         for slot in trash.expired(milliseconds: milliseconds, slots) { state.giveBack(destination: slot) }
+        if !retired.isEmpty { collect() }
     }
 
     /// The control side's clock in ticks.

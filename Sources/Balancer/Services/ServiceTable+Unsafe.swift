@@ -336,10 +336,10 @@ public struct ServiceTableView {
         var place = Int(truncatingIfNeeded: key.hash) & serverMask
         while true {
             let other = unsafe servers[place]
+            if other.address == .anyV6 { return false }
             if other.address == address, other.port == port, other.transportProtocol == transportProtocol {
                 return true
             }
-            if other.address == .anyV6 { return false }
             place = (place &+ 1) & serverMask
         }
     }
@@ -350,8 +350,8 @@ public struct ServiceTableView {
         var place = Int(truncatingIfNeeded: ServiceLookupKey.hash(address)) & mask
         while true {
             let other = unsafe addresses[place]
-            if other == address { return true }
             if other == .anyV6 { return false }
+            if other == address { return true }
             place = (place &+ 1) & mask
         }
     }

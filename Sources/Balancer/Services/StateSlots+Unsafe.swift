@@ -31,7 +31,9 @@ struct DestinationCell: ~Copyable {
     /// Entries and templates that point here.
     @usableFromInline let references = Atomic<Int32>(0)
     @usableFromInline let serviceSlot = Atomic<UInt32>(0)
-    @usableFromInline let pad0: UInt64 = 0
+    /// `TunnelOptions`: kind in the low byte, checksum in the next, port above.
+    @usableFromInline let tunnel = Atomic<UInt32>(0)
+    @usableFromInline let pad0: UInt32 = 0
     @usableFromInline let pad1: UInt64 = 0
     @usableFromInline let pad2: UInt64 = 0
     @usableFromInline init() {}
@@ -140,6 +142,13 @@ public struct DestinationState {
         get { unsafe cell.pointee.serviceSlot.load(ordering: .relaxed) }
         nonmutating set { unsafe cell.pointee.serviceSlot.store(newValue, ordering: .relaxed) }
     }
+    /// How packets to it are wrapped. Entries follow a change at once, as in the kernel (`ip_vs_xmit.c` reads
+    /// `dest->tun_type` for each packet).
+    @inlinable @inline(__always)
+    public var tunnel: TunnelOptions {
+        get { unsafe TunnelOptions(packed: cell.pointee.tunnel.load(ordering: .relaxed)) }
+        nonmutating set { unsafe cell.pointee.tunnel.store(newValue.packed, ordering: .relaxed) }
+    }
     /// The flags.
     @inlinable @inline(__always)
     public var flags: DestinationFlags {
@@ -167,11 +176,12 @@ public struct DestinationState {
     }
 
     /// Set thresholds as a rule states them. A higher or absent upper threshold ends the overload
-    /// (`ip_vs_ctl.c`, `__ip_vs_update_dest`).
+    /// (`ip_vs_ctl.c`, `__ip_vs_update_dest`), one that is reached already begins it (recording `thresholds`).
     public func setThresholds(upper: UInt32, lower: UInt32) {
         let old = unsafe cell.pointee.upper.exchange(upper, ordering: .relaxed)
         unsafe cell.pointee.lower.store(lower, ordering: .relaxed)
         if upper == 0 || upper > old { clear(.overloaded) }
+        if upper != 0, UInt32(bitPattern: active &+ inactive) >= upper { set(.overloaded) }
     }
 
     /// Make it as new: for a slot that is given to another destination.
@@ -184,6 +194,10 @@ public struct DestinationState {
         unsafe cell.pointee.lower.store(0, ordering: .relaxed)
         unsafe cell.pointee.flags.store(0, ordering: .relaxed)
     }
+
+    /// Entries that count towards the thresholds. Read while another worker moves a count, the sum may be off by one.
+    @inlinable @inline(__always)
+    var total: UInt32 { UInt32(max(0, active &+ inactive)) }
 
     // MARK: Binding entries (`ip_vs_conn.c`, `ip_vs_bind_dest` and `ip_vs_unbind_dest`)
 
@@ -199,7 +213,7 @@ public struct DestinationState {
             unsafe _ = cell.pointee.inactive.wrappingAdd(1, ordering: .relaxed)
         }
         let upper = unsafe cell.pointee.upper.load(ordering: .relaxed)
-        if upper != 0, UInt32(bitPattern: active &+ inactive) >= upper { set(.overloaded) }
+        if upper != 0, total >= upper { set(.overloaded) }
     }
 
     /// An entry or template that pointed here has ended.
@@ -212,7 +226,7 @@ public struct DestinationState {
         } else {
             unsafe _ = cell.pointee.inactive.wrappingSubtract(1, ordering: .relaxed)
         }
-        let total = UInt64(UInt32(bitPattern: active &+ inactive))
+        let total = UInt64(total)
         let upper = UInt64(unsafe cell.pointee.upper.load(ordering: .relaxed))
         let lower = UInt64(unsafe cell.pointee.lower.load(ordering: .relaxed))
         if lower != 0 {

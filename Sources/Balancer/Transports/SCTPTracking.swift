@@ -55,7 +55,9 @@ public enum SCTPTracking {
 
     /// What a packet means to the state.
     @usableFromInline
-    enum Event { case data, start, startAck, cookieEcho, cookieAck, shutdown, shutdownAck, shutdownComplete, error, abort }
+    enum Event {
+        case data, start, startAck, cookieEcho, cookieAck, shutdown, shutdownAck, shutdownComplete, error, abort
+    }
 
     /// Whether entries in `state` count as active.
     @inlinable @inline(__always)
@@ -77,13 +79,13 @@ public enum SCTPTracking {
         transport.count >= 16 && transport[12] == abortChunk
     }
 
-    /// The event of a packet: its first chunk's, or ABORT where it follows COOKIE ECHO or COOKIE ACK.
+    /// The event of a packet: its first chunk's, or ABORT where it follows COOKIE ECHO or COOKIE ACK; nil without a chunk.
     @usableFromInline
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation@_noLocks
     #endif
-    static func event(_ transport: PacketBytes) -> Event {
-        guard transport.count >= 16 else { return .data }
+    static func event(_ transport: PacketBytes) -> Event? {
+        guard transport.count >= 16 else { return nil }
         var type = transport[12]
         if type == 10 || type == 11 {
             let length = Int(transport.load(14, as: UInt16.self))
@@ -109,7 +111,7 @@ public enum SCTPTracking {
     public static func next(
         _ state: UInt8, _ transport: PacketBytes, _ direction: FlowDirection, inputOnly: Bool
     ) -> UInt8 {
-        let event = event(transport)
+        guard let event = event(transport) else { return state }
         if direction == .reply { return output(event).next(state) }
         return (inputOnly ? onlyInput(event) : input(event)).next(state)
     }
@@ -119,7 +121,7 @@ public enum SCTPTracking {
 
     @usableFromInline
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation@_noLocks
     #endif
     static func input(_ event: Event) -> StateRow {
         switch event {
@@ -138,7 +140,7 @@ public enum SCTPTracking {
 
     @usableFromInline
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation@_noLocks
     #endif
     static func output(_ event: Event) -> StateRow {
         switch event {
@@ -157,7 +159,7 @@ public enum SCTPTracking {
 
     @usableFromInline
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation@_noLocks
     #endif
     static func onlyInput(_ event: Event) -> StateRow {
         switch event {

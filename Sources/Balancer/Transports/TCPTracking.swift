@@ -75,7 +75,7 @@ public enum TCPTracking {
         } else if bits & 1 != 0 {
             row = finish(direction, inputOnly, secure)
         } else if bits & 16 != 0 {
-            row = acknowledge(direction, secure)
+            row = acknowledge(direction, inputOnly, secure)
         } else {
             return cl
         }
@@ -88,11 +88,13 @@ public enum TCPTracking {
     static func synchronize(_ direction: FlowDirection, _ inputOnly: Bool, _ secure: Bool) -> StateRow {
         if direction == .reply {
             return secure
-                ? StateRow(ss, es, ss, sa, ss, ss, ss, ss, ss, li, sa) : StateRow(ss, es, ss, sr, ss, ss, ss, ss, ss, li, sr)
+                ? StateRow(ss, es, ss, sa, ss, ss, ss, ss, ss, li, sa)
+                : StateRow(ss, es, ss, sr, ss, ss, ss, ss, ss, li, sr)
         }
         guard secure else { return StateRow(sr, es, es, sr, sr, sr, sr, sr, sr, sr, sr) }
         return inputOnly
-            ? StateRow(sa, es, es, sr, sa, sa, sa, sa, sa, sa, sa) : StateRow(sr, es, es, sr, sr, sr, sr, sr, sr, sr, sa)
+            ? StateRow(sa, es, es, sr, sa, sa, sa, sa, sa, sa, sa)
+            : StateRow(sr, es, es, sr, sr, sr, sr, sr, sr, sr, sa)
     }
 
     @inlinable @inline(__always)
@@ -100,20 +102,23 @@ public enum TCPTracking {
         if direction == .reply { return StateRow(tw, fw, ss, tw, fw, tw, cl, tw, la, li, tw) }
         if inputOnly { return StateRow(cl, fw, ss, tw, fw, tw, cl, cw, la, li, tw) }
         return secure
-            ? StateRow(cl, cw, ss, tw, tw, tw, cl, cw, la, li, sa) : StateRow(cl, cw, ss, tw, tw, tw, cl, cw, la, li, tw)
+            ? StateRow(cl, cw, ss, tw, tw, tw, cl, cw, la, li, sa)
+            : StateRow(cl, cw, ss, tw, tw, tw, cl, cw, la, li, tw)
     }
 
     @inlinable @inline(__always)
-    static func acknowledge(_ direction: FlowDirection, _ secure: Bool) -> StateRow {
+    static func acknowledge(_ direction: FlowDirection, _ inputOnly: Bool, _ secure: Bool) -> StateRow {
         if direction == .reply { return StateRow(es, es, ss, es, fw, tw, cl, cw, la, es, es) }
-        return secure
-            ? StateRow(es, es, ss, sr, fw, tw, cl, cw, cl, li, sa) : StateRow(es, es, ss, es, fw, tw, cl, cw, cl, li, es)
+        return secure && !inputOnly
+            ? StateRow(es, es, ss, sr, fw, tw, cl, cw, cl, li, sa)
+            : StateRow(es, es, ss, es, fw, tw, cl, cw, cl, li, es)
     }
 
     @inlinable @inline(__always)
     static func reset(_ direction: FlowDirection, _ inputOnly: Bool, _ secure: Bool) -> StateRow {
         if direction == .reply { return StateRow(cl, cl, ss, cl, cl, tw, cl, cl, cl, cl, cl) }
         return inputOnly || secure
-            ? StateRow(cl, cl, cl, sr, cl, cl, cl, cl, la, li, cl) : StateRow(cl, cl, cl, sr, cl, cl, cl, cl, la, li, sr)
+            ? StateRow(cl, cl, cl, sr, cl, cl, cl, cl, la, li, cl)
+            : StateRow(cl, cl, cl, sr, cl, cl, cl, cl, la, li, sr)
     }
 }

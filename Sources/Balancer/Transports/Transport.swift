@@ -64,11 +64,14 @@ public enum Transport: UInt8, CaseIterable, Sendable, BitwiseCopyable {
                 active = next == state ? old & EntryFlags.active.rawValue != 0 : SCTPTracking.isActive(next)
             }
             let keep = old & ~(0xff | EntryFlags.noOutput.rawValue | EntryFlags.active.rawValue)
-            let new = keep | UInt32(next) | noOutput | (active ? EntryFlags.active.rawValue : 0)
+            var counted = active ? EntryFlags.active.rawValue : 0
+            // Who removed the entry takes it out of the count it is in: it stays there.
+            if old & EntryFlags.removed.rawValue != 0 { counted = old & EntryFlags.active.rawValue }
+            let new = keep | UInt32(next) | noOutput | counted
             if new != old {
                 guard entry.exchangeState(old, new) else { continue }
                 if (old ^ new) & EntryFlags.active.rawValue != 0 {
-                    slots.destination(entry.destinationSlot).move(toActive: active)
+                    slots.destination(entry.destinationSlot).move(toActive: counted != 0)
                 }
             }
             let timeout: Tick
