@@ -32,6 +32,7 @@ extension GuardedTraffic {
 extension Engine {
     /// Addresses of destinations that are reached without NAT.
     var directAddresses: [IPAddress] {
-        services().flatMap(\.destinations).filter { $0.destination.method == .directRouting }.map(\.destination.key.address)
+        services().flatMap(\.destinations).filter { $0.destination.method == .directRouting }.map(
+            \.destination.key.address)
     }
 }

@@ -47,7 +47,7 @@ public struct PathMTUCache: ~Copyable {
 
     /// The MTU to send by: `mtu` of the route, or less.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public mutating func mtu(to address: IPAddress, route mtu: Int, now: Tick) -> Int {
         guard count > 0 else { return mtu }
@@ -59,7 +59,7 @@ public struct PathMTUCache: ~Copyable {
 
     /// The MTU that packets were sent by until now.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func mtuInUse(to address: IPAddress, route mtu: Int, now: Tick) -> Int {
         guard count > 0 else { return mtu }
@@ -70,7 +70,7 @@ public struct PathMTUCache: ~Copyable {
 
     /// A router reported `reported`. Only a lower MTU than the one known is taken.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public mutating func learn(_ address: IPAddress, reported: Int, now: Tick) {
         let mtu = max(reported, Self.least(isV4: address.isV4))
