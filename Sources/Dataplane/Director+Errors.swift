@@ -24,7 +24,7 @@ extension Director {
         answer.length = writeError(error, about: frame, packet, source: errorSource(packet, route), to: answer.writable)
         answer.interface = route.interface
         counters.countMade()
-        if let entry = entryOfError(about: packet) { countError(entry, length: answer.length &- EthernetHeader.length) }
+        if let entry = entryOfError(about: packet) { countOut(entry, length: answer.length &- EthernetHeader.length) }
         transmitMade(answer, route)
     }
 
@@ -37,12 +37,6 @@ extension Director {
             found.entry.method != .masquerading
         else { return nil }
         return found.entry
-    }
-
-    /// Count an error of ours as the server's.
-    func countError(_ entry: ConnectionEntry, length: Int) {
-        serviceRow.countOut(entry.serviceSlot, bytes: length)
-        destinationRow.countOut(entry.destinationSlot, bytes: length)
     }
 
     /// The source of an error: the address the packet was sent to when that is ours, else the route's.

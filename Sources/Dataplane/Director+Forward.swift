@@ -15,9 +15,11 @@ extension Director {
         if isTooBig, packet.doesNotFragment {
             return refuse(&frame, packet, .tooBig(mtu: mtu), .tooBig)
         }
+        if packet.hasHopByHop, entry.method == .masquerading { return drop(.hopByHopOptions) }
         guard var hop = hop(route, frame, packet, entry) else { return drop(.neighborQueueFull) }
         if entry.method == .masquerading {
             Masquerading.rewriteRequest(frame.bytes, packet, entry, frame.offload.checksumState)
+            if let place = hop.place { requoteChecksum(place, frame, packet) }
         }
         transmit(&frame, packet, &hop, mtu: mtu)
     }
@@ -30,6 +32,20 @@ extension Director {
             Masquerading.rewriteRequest(frame.bytes, packet, entry, frame.offload.checksumState)
         }
         pass(frame)
+    }
+
+    /// The error that waits with a packet quotes its headers as the client sent them, but the transport checksum as it
+    /// was translated: the kernel restores the former only.
+    private func requoteChecksum(_ place: Int, _ frame: Frame, _ packet: PacketDescription) {
+        let field: Int
+        switch packet.transportProtocol {
+        case IPProtocol.tcp: field = TCPHeader.checksumOffset
+        case IPProtocol.udp: field = UDPHeader.checksumOffset
+        default: return
+        }
+        neighborQueue.patchQuote(
+            place, isV4: packet.isV4, at: packet.transportOffset &- packet.networkOffset &+ field,
+            with: frame.bytes.load(packet.transportOffset &+ field))
     }
 
     /// The MTU of the way out.
@@ -97,7 +113,11 @@ extension Director {
     /// Send a packet that is ready, in pieces where it is too long, or queue it.
     mutating func transmit(_ frame: inout Frame, _ packet: PacketDescription, _ hop: inout Hop, mtu: Int) {
         frame.interface = hop.route.interface
-        if packet.hasOptions { IPv4Options.record(hop.route.source, frame.bytes, packet) }
+        if packet.hasOptions {
+            // The kernel records the address a packet was sent to while that is its own, else the way out's.
+            let recorded = isOurs(packet.key.destination) ? packet.key.destination : hop.route.source
+            IPv4Options.record(recorded, frame.bytes, packet)
+        }
         Ethernet.address(frame.bytes, from: routing.interface(hop.route.interface).mac, to: hop.mac)
         let egress = UInt64(1) << UInt64(truncatingIfNeeded: hop.route.interface)
         if frame.offload.isSuperFrame {

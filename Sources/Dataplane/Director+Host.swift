@@ -47,6 +47,7 @@ extension Director {
         switch packet.transportProtocol {
         case IPProtocol.icmp where packet.isV4: answerICMP(frame, packet)
         case IPProtocol.icmpv6 where !packet.isV4: answerICMPv6(frame, packet)
+        case IPProtocol.none where !packet.isV4: return
         case IPProtocol.tcp: reset(frame, packet)
         case IPProtocol.udp:
             guard packet.hasTransport, hasValidTransportChecksum(frame, packet) else { return }
@@ -93,7 +94,8 @@ extension Director {
             header.sequence = segment.acknowledgement
             header.flags = .rst
         } else {
-            let length = segment.payload.count + (packet.flags.contains(.syn) ? 1 : 0) + (packet.flags.contains(.fin) ? 1 : 0)
+            let length =
+                segment.payload.count + (packet.flags.contains(.syn) ? 1 : 0) + (packet.flags.contains(.fin) ? 1 : 0)
             header.acknowledgement = segment.sequence &+ UInt32(truncatingIfNeeded: length)
             header.flags = TCPFlags(rawValue: TCPFlags.rst.rawValue | TCPFlags.ack.rawValue)
         }
@@ -103,8 +105,34 @@ extension Director {
         emitNetworkHeader(
             output, packet, fragmentWord: IPv4Header.dontFragment, identification: 0,
             length: headers &+ TCPHeader.minimumLength, transportProtocol: IPProtocol.tcp)
+        localOutput(answer, packet, .tcp)
         counters.countMade()
         transmitMade(answer, route)
+    }
+
+    /// A host's answer passes the kernel's output hook: where the host is the real server of a connection, it is the
+    /// server's packet (`ip_vs_core.c`, `ip_vs_out_hook` at LOCAL_OUT). `packet` is what is answered.
+    private mutating func localOutput(_ answer: Frame, _ packet: PacketDescription, _ transport: Transport) {
+        let key = packet.key.reversed
+        var made = PacketDescription()
+        let read =
+            packet.isV4
+            ? Classify.v4(answer.bytes, at: EthernetHeader.length, into: &made)
+            : Classify.v6(answer.bytes, at: EthernetHeader.length, into: &made)
+        guard case .packet = read else { return }
+        let entry: ConnectionEntry
+        if let found = table.find(key, hash: table.hash(key)), found.direction == .reply {
+            entry = found.entry
+            Masquerading.rewriteReply(answer.bytes, made, entry, .complete)
+        } else if let found = table.find(packet.key, hash: table.hash(packet.key)), found.direction == .request,
+            found.entry.method != .masquerading
+        {
+            entry = found.entry
+        } else {
+            return
+        }
+        countOut(entry, length: made.networkLength)
+        advance(entry, answer, made, transport, .reply)
     }
 
     /// The network header of an answer: addresses turned round, TTL 64, the packet's ToS without its ECN bits.

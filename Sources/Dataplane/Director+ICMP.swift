@@ -52,8 +52,7 @@ extension Director {
         let isNAT = entry.method == .masquerading
         if isNAT, !hasValidChecksum(frame, packet) { return drop(.badICMP) }
         trace?.note(.entry(entry, .request))
-        serviceRow.countIn(entry.serviceSlot, bytes: packet.networkLength)
-        destinationRow.countIn(entry.destinationSlot, bytes: packet.networkLength)
+        countIn(entry, packet)
         let route = routing.route(to: entry.destination)
         if routing.isLocal(entry.destination) { return pass(frame) }
         guard route.isUsable else { return drop(.noRoute) }
@@ -77,8 +76,7 @@ extension Director {
         decrementTimeToLive(frame, packet)
         guard var hop = hop(route, frame, packet, nil) else { return drop(.neighborQueueFull) }
         ICMPTranslation.rewriteReply(frame.bytes, packet, quoted, entry)
-        serviceRow.countOut(entry.serviceSlot, bytes: packet.networkLength)
-        destinationRow.countOut(entry.destinationSlot, bytes: packet.networkLength)
+        countOut(entry, length: packet.networkLength)
         transmit(&frame, packet, &hop, mtu: mtu(route))
     }
 }

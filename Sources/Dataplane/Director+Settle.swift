@@ -26,9 +26,13 @@ extension Director {
         case EtherType.arp:
             return true
         case EtherType.ipv4:
-            guard case .packet = Classify.v4(frame.bytes, at: EthernetHeader.length, into: &packet) else { return false }
+            guard case .packet = Classify.v4(frame.bytes, at: EthernetHeader.length, into: &packet) else {
+                return false
+            }
         case EtherType.ipv6:
-            guard case .packet = Classify.v6(frame.bytes, at: EthernetHeader.length, into: &packet) else { return false }
+            guard case .packet = Classify.v6(frame.bytes, at: EthernetHeader.length, into: &packet) else {
+                return false
+            }
         default:
             return false
         }

@@ -161,7 +161,7 @@ extension Director {
         else { return pass(frame) }
         sendError(error, about: frame, inner)
         // The kernel counts the packet inside besides the error [icmp-tun].
-        countError(wrapped.entry, length: inner.networkLength)
+        countOut(wrapped.entry, length: inner.networkLength)
         counters.count(.reply, framesAtHand)
     }
 

@@ -99,6 +99,22 @@ public struct NeighborQueue: ~Copyable {
         unsafe slots[place].hasError = true
     }
 
+    /// Set the 16 bits at `offset` of the packet that the error of `place` quotes.
+    func patchQuote(_ place: Int, isV4: Bool, at offset: Int, with value: UInt16) {
+        guard unsafe slots[place].hasError else { return }
+        let network = unsafe slots[place].error.bytes.dropping(EthernetHeader.length)
+        let start = isV4 ? IPv4Header.minimumLength : IPv6Header.length
+        guard start &+ ICMPHeader.length &+ offset &+ 2 <= network.count else { return }
+        network.store(value, start &+ ICMPHeader.length &+ offset)
+        if isV4 {
+            ICMPHeader(unchecked: network.dropping(start)).fillChecksum()
+        } else {
+            let header = IPv6Header(unchecked: network)
+            ICMPv6Header(unchecked: network.dropping(start)).fillChecksum(
+                source: header.source, destination: header.destination)
+        }
+    }
+
     /// Keep a copy of `frame`, with which `ends` received frames end, at `place`. False when it is too long.
     mutating func fill(_ place: Int, with frame: Frame, ends: Int) -> Bool {
         unsafe slots[place].frame.start = Frame.headroom

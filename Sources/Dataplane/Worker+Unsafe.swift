@@ -153,7 +153,8 @@ public final class Worker: @unchecked Sendable {
                 isIdle = false
                 for place in 0..<count { unsafe frames[place].interface = slot }
                 if explained != nil {
-                    unsafe explain(UnsafeMutableBufferPointer(rebasing: frames[..<count]), &director, &explained, sorted)
+                    unsafe explain(
+                        UnsafeMutableBufferPointer(rebasing: frames[..<count]), &director, &explained, sorted)
                     continue
                 }
                 var next = 0

@@ -32,7 +32,8 @@ final class Daemon: Service {
         ports = try options.interface.map { try PacketSocket(interface: $0) }
         engine = Engine(
             EngineConfiguration(
-                entries: options.connections, secret: HashSecret(.random(in: .min ... .max), .random(in: .min ... .max)),
+                entries: options.connections,
+                secret: HashSecret(.random(in: .min ... .max), .random(in: .min ... .max)),
                 memory: .mapped))
         routing = RoutingPublication(monitor.snapshot, table: engine.table)
         resolver = MonitorResolver(monitor)

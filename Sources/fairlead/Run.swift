@@ -22,7 +22,9 @@ extension Fairlead {
         var processor: Int?
 
         func validate() throws {
-            guard !interface.isEmpty else { throw ValidationError("give at least one --interface; `ip link` lists them") }
+            guard !interface.isEmpty else {
+                throw ValidationError("give at least one --interface; `ip link` lists them")
+            }
             guard Set(interface).count == interface.count else {
                 throw ValidationError("an --interface is given twice")
             }

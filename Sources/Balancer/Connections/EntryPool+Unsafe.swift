@@ -153,7 +153,7 @@ extension ConnectionEntry {
 extension ConnectionEntry {
     /// This entry ends before `template` does.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func control(by template: ConnectionEntry) {
         template.addControlled()
@@ -162,7 +162,7 @@ extension ConnectionEntry {
 
     /// A template has seen one of its connections answered (kernel: `IP_VS_CTPL_S_ASSURED`).
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func assure() {
         if state == 0 { unsafe _ = hot.pointee.state.bitwiseOr(1, ordering: .acquiringAndReleasing) }
@@ -176,7 +176,7 @@ extension ConnectionEntry {
 
     /// Whether `worker` made it, and so keeps its timer.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func isOwned(by worker: UInt8) -> Bool { owner == worker }
 }
@@ -184,7 +184,7 @@ extension ConnectionEntry {
 extension ConnectionTable {
     /// `entry` has ended: its template controls one less.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func release(control: UInt32, of entry: ConnectionEntry) {
         self.entry(control).removeControlled()
@@ -194,7 +194,7 @@ extension ConnectionTable {
     /// Take a template out of the clients' way though its time is not up: no lookup finds it any more, and listings show
     /// it with ports 65535 (`ip_vs_conn.c`, `ip_vs_check_template`). It stays armed, and in `count`.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public func rename(_ template: ConnectionEntry) {
         guard !template.set(.renamed).contains(.renamed) else { return }

@@ -51,7 +51,7 @@ public struct Expiry: ~Copyable {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    public mutating func arm(_ entry: ConnectionEntry) { link(entry) }
+    public mutating func arm(_ entry: ConnectionEntry) { link(entry, from: position) }
 
     /// The deadline of `entry` was set. Nothing is done unless it moved before the tick at which the wheel looks next.
     @inlinable @inline(__always)
@@ -66,7 +66,7 @@ public struct Expiry: ~Copyable {
     mutating func rearm(_ entry: ConnectionEntry) {
         if entry.owner == worker {
             unlink(entry)
-            link(entry)
+            link(entry, from: position)
         } else {
             post(entry)
         }
@@ -94,15 +94,15 @@ public struct Expiry: ~Copyable {
         bury(entry)
     }
 
-    mutating func link(_ entry: ConnectionEntry) {
+    /// Link an entry in the slot of its deadline, or in the nearest to it from `first` to the last of this round.
+    mutating func link(_ entry: ConnectionEntry, from first: Tick) {
         // Read once: other workers move it, and `armed` must name the slot the entry is linked in.
         let deadline = entry.deadline
         let wanted = deadline >> Self.shift
-        // One slot short of a round, so that `linkAhead` never meets the slot that is being emptied.
-        let horizon = position &+ Self.slots &- 2
-        let isPast = Int32(bitPattern: (wanted &- position) &<< Self.shift) < 0
+        let horizon = position &+ Self.slots &- 1
+        let isPast = Int32(bitPattern: (wanted &- first) &<< Self.shift) < 0
         let isFar = Int32(bitPattern: (horizon &- wanted) &<< Self.shift) < 0
-        let at = isPast ? position : isFar ? horizon : wanted
+        let at = isPast ? first : isFar ? horizon : wanted
         entry.armed = isFar || isPast ? at &<< Self.shift : deadline
         let slot = Int(at & (Self.slots &- 1))
         let head = unsafe heads[slot]
@@ -159,7 +159,7 @@ public struct Expiry: ~Copyable {
             next = entry.link
             let flags = entry.clear(.inInbox)
             unlink(entry)
-            if flags.contains(.removed) { bury(entry) } else { link(entry) }
+            if flags.contains(.removed) { bury(entry) } else { link(entry, from: position) }
         }
     }
 
@@ -198,7 +198,7 @@ public struct Expiry: ~Copyable {
                 } else if !Ticks.isBefore(now, entry.deadline) {
                     return entry
                 } else {
-                    linkAhead(entry)
+                    link(entry, from: position &+ 1)
                 }
             }
             position &+= 1
@@ -213,14 +213,7 @@ public struct Expiry: ~Copyable {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    public mutating func keep(_ entry: ConnectionEntry) { linkAhead(entry) }
-
-    /// As `link`, never into the slot that is being emptied.
-    mutating func linkAhead(_ entry: ConnectionEntry) {
-        position &+= 1
-        link(entry)
-        position &-= 1
-    }
+    public mutating func keep(_ entry: ConnectionEntry) { link(entry, from: position &+ 1) }
 
     /// The tick at which the wheel should be looked at next, looking `most` slots ahead.
     public func nextDue(now: Tick, most: Tick) -> Tick {

@@ -119,7 +119,9 @@ extension Engine {
     }
 
     private func check(_ service: VirtualService) throws(RuleError) {
-        guard service.prefixLength >= 1, service.prefixLength <= service.key.family.bits else { throw .invalidArgument }
+        guard service.prefixLength >= (service.key.family == .v4 ? 0 : 1),
+            service.prefixLength <= service.key.family.bits
+        else { throw .invalidArgument }
     }
 
     private func check(_ destination: Destination) throws(RuleError) {

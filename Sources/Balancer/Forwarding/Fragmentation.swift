@@ -23,6 +23,9 @@ public struct Fragmentation {
     ///   - bytes: the frame.
     ///   - identification: of IPv6; IPv4 fragments keep the packet's.
     ///   - keepsDontFragment: whether IPv4's DF bit stays: for datagrams that came in fragments with it.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public init(
         _ bytes: PacketBytes, networkOffset: Int, networkLength: Int, isV4: Bool, identification: UInt32,
         keepsDontFragment: Bool = false
@@ -45,13 +48,22 @@ public struct Fragmentation {
     }
 
     /// Most payload bytes of a fragment that is `mtu` bytes long at most and not the last; 0 or less: none fits.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func step(mtu: Int) -> Int { (mtu &- headerLength) & ~7 }
 
     /// Length of the frame of a fragment with `length` bytes of payload.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func frameLength(_ length: Int) -> Int { networkOffset &+ headerLength &+ length }
 
     /// Write the frame of the fragment with `length` bytes from `offset` of the payload.
     /// - Parameter output: room for `frameLength(length)` bytes.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func write(offset: Int, length: Int, to output: PacketBytes) {
         let isLast = offset &+ length == payloadLength
         output.copy(from: bytes.prefix(networkOffset &+ repeatedLength))

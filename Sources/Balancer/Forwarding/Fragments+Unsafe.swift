@@ -97,12 +97,18 @@ public struct Fragments: ~Copyable {
     // MARK: Adding
 
     /// Whether a fragment of `packet`'s datagram would need a place when none is free: `evictOldest` first.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func needsRoom(_ packet: PacketDescription, _ bytes: PacketBytes) -> Bool {
         count == Self.capacity && find(packet, identification(packet, bytes)) == nil
     }
 
     /// Give up the oldest datagram.
     /// - Returns: how many of its fragments had waited.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public mutating func evictOldest() -> Int {
         var oldest = 0
         var place = 1
@@ -119,6 +125,9 @@ public struct Fragments: ~Copyable {
     /// - Parameters:
     ///   - bytes: the frame.
     ///   - packet: what it is: a fragment.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public mutating func add(_ bytes: PacketBytes, _ packet: PacketDescription, now: Tick) -> Addition {
         let identification = identification(packet, bytes)
         guard let place = find(packet, identification) ?? take(packet, identification, now: now) else {
@@ -194,6 +203,9 @@ public struct Fragments: ~Copyable {
     }
 
     /// Free a datagram's place. Its frame is not to be used any more.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public mutating func release(_ place: Int) {
         unsafe datagrams[place].isUsed = false
         count &-= 1
@@ -284,6 +296,9 @@ public struct Fragments: ~Copyable {
     // MARK: Whole datagrams
 
     /// The frame of a complete datagram, its headers those of the first fragment; valid until `release`. Called once.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func assemble(_ place: Int, networkOffset: Int, isV4: Bool) -> Frame {
         var frame = firstFragment(place)
         frame.length = unsafe datagrams[place].headerLength &+ datagrams[place].end
@@ -319,6 +334,9 @@ public struct Fragments: ~Copyable {
     }
 
     /// The first fragment's frame as it came. Only where `hasFirst`, and not after `assemble`.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func firstFragment(_ place: Int) -> Frame {
         let header = unsafe datagrams[place].headerLength
         var frame = unsafe Frame(buffer: memory + place &* Self.slotBytes, capacity: Self.slotBytes)
@@ -328,19 +346,40 @@ public struct Fragments: ~Copyable {
     }
 
     /// Whether the first fragment has come.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func hasFirst(_ place: Int) -> Bool { unsafe datagrams[place].headerLength > 0 }
     /// Fragments of a datagram that came.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func fragmentCount(_ place: Int) -> Int { unsafe datagrams[place].count }
     /// Payload bytes of fragment `index`, by offset.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func length(_ place: Int, _ index: Int) -> Int { unsafe Int(extents(place)[index].length) }
     /// Length of the largest fragment as a packet, in bytes.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func largest(_ place: Int) -> Int { unsafe datagrams[place].largest }
     /// Length of the payload of a complete datagram, in bytes.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func payloadLength(_ place: Int) -> Int { unsafe datagrams[place].end }
     /// The identification that the fragments share.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func identification(_ place: Int) -> UInt32 { unsafe datagrams[place].identification }
 
     /// A datagram whose time is up; nil when there is none.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public mutating func expired(now: Tick) -> Int? {
         guard count > 0, !Ticks.isBefore(now, nextDeadline) else { return nil }
         var oldest = -1

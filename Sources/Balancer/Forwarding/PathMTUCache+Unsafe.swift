@@ -46,6 +46,9 @@ public struct PathMTUCache: ~Copyable {
     }
 
     /// The MTU to send by: `mtu` of the route, or less.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public mutating func mtu(to address: IPAddress, route mtu: Int, now: Tick) -> Int {
         guard count > 0 else { return mtu }
         let place = place(address)
@@ -55,6 +58,9 @@ public struct PathMTUCache: ~Copyable {
     }
 
     /// The MTU that packets were sent by until now.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func mtuInUse(to address: IPAddress, route mtu: Int, now: Tick) -> Int {
         guard count > 0 else { return mtu }
         let place = place(address)
@@ -63,6 +69,9 @@ public struct PathMTUCache: ~Copyable {
     }
 
     /// A router reported `reported`. Only a lower MTU than the one known is taken.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public mutating func learn(_ address: IPAddress, reported: Int, now: Tick) {
         let mtu = max(reported, Self.least(isV4: address.isV4))
         let place = place(address)

@@ -21,6 +21,9 @@ public struct Segmentation {
 
     /// Look at a super-frame; nil when it is none of TCP or UDP by datagram, or its headers do not fit its facts.
     /// - Parameter bytes: the frame.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public init?(_ bytes: PacketBytes, _ packet: PacketDescription, _ offload: OffloadFacts) {
         let kind = offload.segmentation & ~OffloadFacts.Segmentation.ecn
         let end = packet.networkOffset &+ packet.networkLength
@@ -57,10 +60,16 @@ public struct Segmentation {
     }
 
     /// Length of the frame with segment `index`.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func length(_ index: Int) -> Int { headerLength &+ payloadLength(index) }
 
     /// Write the frame with segment `index`.
     /// - Parameter output: room for `length(index)` bytes.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func write(_ index: Int, to output: PacketBytes) {
         let start = index &* segmentSize
         let length = length(index)

@@ -61,6 +61,9 @@ public enum Tunneling {
 
     /// Bytes that are put before the packet.
     /// - Parameter isRemote: whether the packet carries a partial checksum that the other end is to complete.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public static func overhead(_ options: TunnelOptions, isOuterV4: Bool, isRemote: Bool) -> Int {
         let outer = isOuterV4 ? IPv4Header.minimumLength : IPv6Header.length
         switch options.kind {
@@ -71,6 +74,9 @@ public enum Tunneling {
     }
 
     /// The UDP source port of a flow.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public static func sourcePort(hash: UInt64) -> UInt16 {
         UInt16(truncatingIfNeeded: ports.first &+ (hash >> 32 &* ports.count) >> 32)
     }
@@ -87,6 +93,9 @@ public enum Tunneling {
     /// - Parameters:
     ///   - bytes: from the first byte of the outer header to the packet's last; the packet inside begins at `overhead`.
     ///   - remote: GUE with remote checksum offload only: the partial checksum inside, which stays partial.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public static func write(_ bytes: PacketBytes, _ header: TunnelHeader, remote: RemoteChecksum?) {
         let isOuterV4 = header.destination.isV4
         let start = overhead(header.options, isOuterV4: isOuterV4, isRemote: remote != nil)
@@ -174,6 +183,9 @@ public enum Tunneling {
     }
 
     /// Read the packet inside a quoted tunnel packet; nil when it is none, or quoted too short for the inner ports.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public static func contents(of quoted: QuotedPacket, _ bytes: PacketBytes) -> Contents? {
         guard quoted.transportOffset <= bytes.count else { return nil }
         let shim = bytes.dropping(quoted.transportOffset)
@@ -212,6 +224,9 @@ extension ICMPError {
     /// - Parameters:
     ///   - isV4: family of the outer packet.
     ///   - mtu: what fits into the tunnel, for a packet that was too big.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public static func relayed(type: UInt8, code: UInt8, rest: UInt32, isV4: Bool, mtu: Int) -> ICMPError? {
         if isV4 {
             switch type {

@@ -176,11 +176,12 @@ public struct DestinationState {
     }
 
     /// Set thresholds as a rule states them. A higher or absent upper threshold ends the overload
-    /// (`ip_vs_ctl.c`, `__ip_vs_update_dest`).
+    /// (`ip_vs_ctl.c`, `__ip_vs_update_dest`), one that is reached already begins it (recording `thresholds`).
     public func setThresholds(upper: UInt32, lower: UInt32) {
         let old = unsafe cell.pointee.upper.exchange(upper, ordering: .relaxed)
         unsafe cell.pointee.lower.store(lower, ordering: .relaxed)
         if upper == 0 || upper > old { clear(.overloaded) }
+        if upper != 0, UInt32(bitPattern: active &+ inactive) >= upper { set(.overloaded) }
     }
 
     /// Make it as new: for a slot that is given to another destination.

@@ -82,7 +82,7 @@ public enum SCTPTracking {
     /// The event of a packet: its first chunk's, or ABORT where it follows COOKIE ECHO or COOKIE ACK; nil without a chunk.
     @usableFromInline
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation@_noLocks
     #endif
     static func event(_ transport: PacketBytes) -> Event? {
         guard transport.count >= 16 else { return nil }
@@ -121,7 +121,7 @@ public enum SCTPTracking {
 
     @usableFromInline
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation@_noLocks
     #endif
     static func input(_ event: Event) -> StateRow {
         switch event {
@@ -140,7 +140,7 @@ public enum SCTPTracking {
 
     @usableFromInline
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation@_noLocks
     #endif
     static func output(_ event: Event) -> StateRow {
         switch event {
@@ -159,7 +159,7 @@ public enum SCTPTracking {
 
     @usableFromInline
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation@_noLocks
     #endif
     static func onlyInput(_ event: Event) -> StateRow {
         switch event {

@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// A thread a connection, so that a client that sends half a request, or nothing, holds nobody up: it is dropped when
 /// it has been silent or slow for too long. Head and body are bounded before they are read, and so is the number of
-/// clients; what is over is refused in a word. (FlyingFox, which serves the status page, bounds none of these and reads
+/// clients; what is over is refused in a word. (A library for HTTP, FlyingFox, was tried: it bounds none of these and reads
 /// a body that was refused as the next request.)
 public struct ControlServer: Sendable {
     /// Answers one request's body with one reply's body; called from any thread, many at a time.

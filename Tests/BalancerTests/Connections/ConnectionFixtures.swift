@@ -129,6 +129,12 @@ final class OneWorkerTable {
         return ended
     }
 
+    /// Whether a batch left entries over.
+    func isBehind(at tick: Tick) -> Bool { expiry.isBehind(now: tick) }
+
+    /// When to look at the wheel next, looking 100 slots ahead.
+    func nextDue(at tick: Tick) -> Tick { expiry.nextDue(now: tick, most: 100) }
+
     /// How many entries can still be made: takes all that are free, which are lost afterwards.
     func drain() -> [UInt32] {
         var taken: [UInt32] = []

@@ -9,7 +9,7 @@ import Testing
         let released = Mutex(0)
         let heap = MemoryProvider.heap
         let provider = MemoryProvider(
-            allocate: { heap.allocate($0) },
+            allocate: { heap.allocate($0, isPrefaulted: $1) },
             release: { block in
                 released.withLock { $0 += 1 }
                 heap.release(block)
