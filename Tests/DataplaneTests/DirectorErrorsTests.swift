@@ -28,11 +28,11 @@ import Wire
         let frame = PacketBuilder.tcp(from: neighbor, to: TestDirector.virtual, .syn).frame()
         #expect(bed.receive(frame).isEmpty)
         #expect(bed.counters.total(DropReason.noDestination) == 1 && bed.counters.waiting == 0)
-        #expect(bed.director.neighborQueue.count == 1 && bed.isAccountedFor)
+        #expect(bed.queued == 1 && bed.isAccountedFor)
         bed.learn(0, neighbor.address, MACAddress(bits: 0x0200_0000_0107))
         let sent = bed.advance(seconds: 0.1)
         #expect(sent.compactMap { PacketSummary(frame: $0.bytes)?.icmpCode } == [3])
-        #expect(bed.director.neighborQueue.count == 0 && bed.isAccountedFor)
+        #expect(bed.queued == 0 && bed.isAccountedFor)
     }
 
     /// Each has an identification of its own.

@@ -37,12 +37,15 @@ import Wire
     @Test func passesOtherProtocols() throws {
         let bed = try TestDirector()
         try bed.serve()
-        let frame = PacketBuilder(from: TestDirector.client, to: "203.0.113.80", .other(47), payload: [1, 2, 3, 4]).frame()
+        let frame = PacketBuilder(from: TestDirector.client, to: "203.0.113.80", .other(47), payload: [1, 2, 3, 4])
+            .frame()
         #expect(bed.receive(frame).isEmpty)
         #expect(bed.counters.total(.pass) == 1)
     }
 
-    @Test(arguments: ["127.0.0.1:5000", "255.255.255.255:5000", "224.0.0.1:5000", "192.0.2.1:5000", "203.0.113.80:5000"])
+    @Test(arguments: [
+        "127.0.0.1:5000", "255.255.255.255:5000", "224.0.0.1:5000", "192.0.2.1:5000", "203.0.113.80:5000",
+    ])
     func refusesMartianSources(source: String) throws {
         let bed = try TestDirector()
         try bed.serve()

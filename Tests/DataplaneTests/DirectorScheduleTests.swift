@@ -42,7 +42,8 @@ import Wire
         let sent = bed.receive(TestDirector.request(.syn).frame())
         #expect(
             PacketCheck.problems(
-                try #require(sent.first).bytes, .from("203.0.113.80"), .to("198.51.100.1"), .icmp(3, 3), .checksumsRight,
+                try #require(sent.first).bytes, .from("203.0.113.80"), .to("198.51.100.1"), .icmp(3, 3),
+                .checksumsRight,
                 .quoting(.from(TestDirector.client), .to(TestDirector.virtual), .timeToLive(64))) == [])
         #expect(bed.counters.total(DropReason.noDestination) == 1 && bed.isAccountedFor)
     }
@@ -54,7 +55,7 @@ import Wire
         try bed.add("10.0.2.11:0", to: key)
         let request = TestDirector.request(.syn, to: "203.0.113.80:8081").frame()
         #expect(bed.receive(request).isEmpty, "not marked yet")
-        #expect(bed.director.add(mark: MarkRule(destination: TestDirector.virtual.address, destinationLength: 32, mark: 7)))
+        #expect(bed.mark(MarkRule(destination: TestDirector.virtual.address, mark: 7)))
         #expect(try server(bed.receive(request)) == "10.0.2.11:8081")
     }
 

@@ -7,7 +7,9 @@ import Wire
 
 /// Live, only what the host's stack cannot or must not handle is handled in its place.
 @Suite struct DirectorSettleTests {
-    private func settle(_ bed: TestDirector, _ frame: [UInt8], interface: Int = 0, isGuarded: Bool) -> [TestDirector.Sent] {
+    private func settle(_ bed: TestDirector, _ frame: [UInt8], interface: Int = 0, isGuarded: Bool) -> [TestDirector
+        .Sent]
+    {
         let heap = HeapPacket(frame)
         return withExtendedLifetime(heap) {
             var frame = heap.frame(interface: interface)

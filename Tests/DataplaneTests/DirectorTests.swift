@@ -15,13 +15,14 @@ import Wire
         try bed.serve("203.0.113.80:54", IPProtocol.udp, ["10.0.2.12:53"], isOnePacket: true)
         try bed.serve("203.0.113.80:9000", IPProtocol.sctp, ["10.0.2.13:9001"])
         try bed.serve(
-            "203.0.113.80:443", IPProtocol.tcp, ["10.0.2.14:443"], persistence: Persistence(timeout: 5, prefixLength: 32))
+            "203.0.113.80:443", IPProtocol.tcp, ["10.0.2.14:443"],
+            persistence: Persistence(timeout: 5, prefixLength: 32))
         try bed.serve(TestDirector.virtualV6, IPProtocol.tcp, ["[2001:db8:2::11]:8080"])
         try bed.serve("[2001:db8:80::80]:53", IPProtocol.udp, ["[2001:db8:2::12]:53"])
         let key = ServiceKey.mark(9, family: .v4)
         try bed.engine.addService(VirtualService(key: key, scheduler: .rr))
         try bed.add("10.0.2.15:0", to: key)
-        #expect(bed.director.add(mark: MarkRule(destinationPort: 9999, mark: 9)))
+        #expect(bed.mark(MarkRule(destinationPort: 9999, mark: 9)))
         return bed
     }
 
@@ -51,7 +52,8 @@ import Wire
         let port = UInt16.random(in: 1000...1200, using: &random)
         let flags = random.pick([TCPFlags.syn, .ack, .fin, .rst, [.syn, .ack], []])
         let isV6 = random.pick([false, false, true])
-        let client: Endpoint = isV6 ? Endpoint(TestDirector.clientV6.address, port) : Endpoint(TestDirector.client.address, port)
+        let client: Endpoint =
+            isV6 ? Endpoint(TestDirector.clientV6.address, port) : Endpoint(TestDirector.client.address, port)
         let virtual = Endpoint(
             isV6 ? TestDirector.virtualV6.address : TestDirector.virtual.address,
             random.pick([80, 80, 53, 54, 443, 9000, 9999, 7]))
@@ -95,7 +97,9 @@ import Wire
         }
         #expect(memory == 0, "seed \(seed)")
         #expect(bed.counters.received == 20_000)
-        for end in FrameEnd.allCases where isWholeHost || end != .reply { #expect(bed.counters.total(end) > 0, "\(end)") }
+        for end in FrameEnd.allCases where isWholeHost || end != .reply {
+            #expect(bed.counters.total(end) > 0, "\(end)")
+        }
         // The soup is worth something: it reached many of the reasons.
         let reasons = DropReason.allCases.filter { bed.counters.total($0) > 0 }
         #expect(reasons.count >= 12, "\(reasons)")

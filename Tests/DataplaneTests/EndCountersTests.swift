@@ -43,7 +43,8 @@ import Wire
         case .truncated: return try onReceipt(Array(request.frame().prefix(40)))
         case .notOurMAC: return try onReceipt(request.setting(\.destinationMAC, TestDirector.eth1).frame())
         case .badHeaderChecksum: return try onReceipt(request.setting(\.headerChecksum, .wrong).frame())
-        case .martianSource: return try onReceipt(PacketBuilder.tcp(from: "127.0.0.1:1", to: "203.0.113.80:80", .syn).frame())
+        case .martianSource:
+            return try onReceipt(PacketBuilder.tcp(from: "127.0.0.1:1", to: "203.0.113.80:80", .syn).frame())
         case .sourceRoute: return try onReceipt(request.setting(\.options, [131, 3, 4, 0]).frame())
         case .timeToLive: return try onReceipt(request.setting(\.timeToLive, 1).frame())
         case .tooBig: return try onReceipt(request.setting(\.payload, [UInt8](repeating: 0, count: 1600)).frame())
@@ -56,12 +57,8 @@ import Wire
         case .badICMP: return try badICMP()
         case .fragmentTimeout, .badFragment: return try fragment(reason)
         case .noBuffer: return try noBuffer()
-        case .strayReply:
-            let bed = try TestDirector()
-            try bed.serve()
-            bed.engine.settings[.natIcmpSend] = 1
-            _ = bed.receive(TestDirector.reply(.ack).frame(), interface: 1)
-            return bed
+        case .strayReply: return try strayReply()
+        case .hopByHopOptions: return try hopByHopOptions()
         case .overload, .noLocalPort: return try TestDirector()
         }
     }
@@ -72,6 +69,23 @@ import Wire
         let bed = try TestDirector(routes: routes)
         try bed.serve(TestDirector.virtual, IPProtocol.tcp, servers)
         _ = bed.receive(frame)
+        return bed
+    }
+
+    private func strayReply() throws -> TestDirector {
+        let bed = try TestDirector()
+        try bed.serve()
+        bed.engine.settings[.natIcmpSend] = 1
+        _ = bed.receive(TestDirector.reply(.ack).frame(), interface: 1)
+        return bed
+    }
+
+    private func hopByHopOptions() throws -> TestDirector {
+        let bed = try TestDirector()
+        try bed.serve(TestDirector.virtualV6, IPProtocol.tcp, ["[2001:db8:2::11]:80"])
+        var request = TestDirector.request(.syn, to: TestDirector.virtualV6)
+        request.extensionHeaders = [(IPProtocol.hopByHop, [0, 0, 1, 4, 0, 0, 0, 0])]
+        _ = bed.receive(request.frame())
         return bed
     }
 

@@ -12,7 +12,8 @@ import Wire
     ) throws -> ExplainedPacket {
         bed.director.trace = DecisionTrace()
         let sent = bed.receive(frame, interface: interface)
-        let trace = try #require(bed.director.trace)
+        let noted = bed.director.trace
+        let trace = try #require(noted)
         bed.director.trace = nil
         return ExplainedPacket(trace, interface: interface, received: frame, sent: sent.map(\.bytes))
     }
@@ -45,7 +46,8 @@ import Wire
         try bed.serve()
         _ = bed.receive(TestDirector.request(.syn).frame())
         let packet = try explain(bed, TestDirector.reply([.syn, .ack]).frame(), interface: 1)
-        #expect(packet.lines.contains { $0.hasPrefix("it belongs to a connection entry (reply): 198.51.100.1:40000 -> ") })
+        #expect(
+            packet.lines.contains { $0.hasPrefix("it belongs to a connection entry (reply): 198.51.100.1:40000 -> ") })
         #expect(packet.lines.contains("rewritten source address: 0a00020b -> cb007150"))
     }
 
@@ -54,9 +56,10 @@ import Wire
         try bed.serve(TestDirector.virtual, IPProtocol.tcp, ["10.0.2.20:80"])
         let passed = try explain(bed, TestDirector.request(.syn, to: "203.0.113.80:9").frame())
         #expect(passed.end == "pass")
-        #expect(passed.lines.suffix(2) == [
-            "no virtual service has this protocol, address and port", "left to the host: not balanced",
-        ])
+        #expect(
+            passed.lines.suffix(2) == [
+                "no virtual service has this protocol, address and port", "left to the host: not balanced",
+            ])
         let waiting = try explain(bed, TestDirector.request(.syn).frame())
         #expect(waiting.lines.contains("waits for the MAC of its next hop 10.0.2.20 on interface 1"))
         let dropped = try explain(bed, TestDirector.request(.syn).setting(\.options, [131, 3, 4, 0]).frame())
@@ -79,7 +82,8 @@ import Wire
     @Test func tellsOfPersistence() throws {
         let bed = try TestDirector()
         try bed.serve(
-            TestDirector.virtual, IPProtocol.tcp, ["10.0.2.11:80"], persistence: Persistence(timeout: 9, prefixLength: 24))
+            TestDirector.virtual, IPProtocol.tcp, ["10.0.2.11:80"],
+            persistence: Persistence(timeout: 9, prefixLength: 24))
         _ = bed.receive(TestDirector.request(.syn).frame())
         let packet = try explain(bed, TestDirector.request(.syn, port: 40001).frame())
         #expect(packet.lines.contains("a persistence template of 198.51.100.0 chose 10.0.2.11:80"))

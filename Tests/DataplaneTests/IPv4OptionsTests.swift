@@ -30,15 +30,16 @@ import Wire
     @Test(arguments: rows)
     func finds(options: [UInt8], finding: IPv4Options.Finding) throws { #expect(try inspect(options) == finding) }
 
-    /// RFC 791 §3.1: the address of the way out goes where the pointer says, and the pointer moves on; a full route and a
+    /// RFC 791 §3.1: the address that the packet was sent to goes where the pointer says, and the pointer moves on; a full route and a
     /// pointer that is none are left alone.
-    @Test(arguments: [
-        ([7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0], [7, 11, 8, 10, 0, 2, 1, 0, 0, 0, 0, 0]),
-        ([1, 7, 11, 8, 9, 9, 9, 9, 0, 0, 0, 0], [1, 7, 11, 12, 9, 9, 9, 9, 10, 0, 2, 1]),
-        ([7, 7, 8, 9, 9, 9, 9, 0], [7, 7, 8, 9, 9, 9, 9, 0]),
-        ([7, 7, 3, 9, 9, 9, 9, 0], [7, 7, 3, 9, 9, 9, 9, 0]),
-        ([7, 7, 255, 9, 9, 9, 9, 0], [7, 7, 255, 9, 9, 9, 9, 0]),
-    ] as [([UInt8], [UInt8])])
+    @Test(
+        arguments: [
+            ([7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0], [7, 11, 8, 203, 0, 113, 80, 0, 0, 0, 0, 0]),
+            ([1, 7, 11, 8, 9, 9, 9, 9, 0, 0, 0, 0], [1, 7, 11, 12, 9, 9, 9, 9, 203, 0, 113, 80]),
+            ([7, 7, 8, 9, 9, 9, 9, 0], [7, 7, 8, 9, 9, 9, 9, 0]),
+            ([7, 7, 3, 9, 9, 9, 9, 0], [7, 7, 3, 9, 9, 9, 9, 0]),
+            ([7, 7, 255, 9, 9, 9, 9, 0], [7, 7, 255, 9, 9, 9, 9, 0]),
+        ] as [([UInt8], [UInt8])])
     func records(before: [UInt8], after: [UInt8]) throws {
         let bed = try TestDirector()
         try bed.serve()

@@ -13,7 +13,8 @@ import Wire
 
     private func mark(_ rules: MarkRule..., interface: Int = 0) -> UInt32 {
         var table = MarkRules()
-        for rule in rules { #expect(table.append(rule)) }
+        let added = rules.map { table.append($0) }
+        #expect(!added.contains(false))
         return table.mark(Self.key, interface: interface)
     }
 
@@ -45,8 +46,8 @@ import Wire
 
     @Test func isBounded() {
         var table = MarkRules()
-        for _ in 0..<MarkRules.capacity { #expect(table.append(MarkRule(mark: 1))) }
-        #expect(!table.append(MarkRule(mark: 1)))
+        let added = (0...MarkRules.capacity).map { _ in table.append(MarkRule(mark: 1)) }
+        #expect(added == [Bool](repeating: true, count: MarkRules.capacity) + [false])
         #expect(table.count == MarkRules.capacity)
     }
 }

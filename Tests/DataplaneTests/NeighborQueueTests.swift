@@ -20,8 +20,7 @@ import Wire
         let bed = try bed()
         let sent = [UInt16(1000), 1001, 1002].flatMap { bed.receive(TestDirector.request(.syn, port: $0).frame()) }
         #expect(sent.isEmpty && bed.counters.waiting == 3 && bed.isAccountedFor)
-        #expect(bed.director.neighborQueue.hasNews)
-        #expect(bed.director.neighborQueue.wanted() == [NeighborQueue.Want(interface: 1, address: Self.unknown)])
+        #expect(bed.wanted == [NeighborQueue.Want(interface: 1, address: Self.unknown)])
         bed.learn(1, Self.unknown, Self.mac)
         let delivered = bed.advance(seconds: 0.1)
         #expect(delivered.compactMap { PacketSummary(frame: $0.bytes)?.source.port } == [1000, 1001, 1002])
@@ -32,7 +31,7 @@ import Wire
                     .checksumsRight) == [])
         }
         #expect(bed.counters.waiting == 0 && bed.counters.total(.forward) == 3 && bed.isAccountedFor)
-        #expect(bed.director.neighborQueue.count == 0 && bed.director.neighborQueue.wanted().isEmpty)
+        #expect(bed.queued == 0 && bed.wanted.isEmpty)
     }
 
     @Test func isBounded() throws {

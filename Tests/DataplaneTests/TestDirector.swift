@@ -46,9 +46,11 @@ final class TestDirector {
                 sendsRedirects: sendsRedirects),
         ]
         var neighbors: [Neighbor] = []
-        for (interface, text, mac) in [(0, "192.0.2.254", Self.gateway), (0, "2001:db8:1::fe", Self.gateway)]
-            + (11...16).flatMap { [(1, "10.0.2.\($0)", Self.server($0)), (1, "2001:db8:2::\($0)", Self.server($0))] }
-        {
+        var known = [(0, "192.0.2.254", Self.gateway), (0, "2001:db8:1::fe", Self.gateway)]
+        for number in 11...16 {
+            known += [(1, "10.0.2.\(number)", Self.server(number)), (1, "2001:db8:2::\(number)", Self.server(number))]
+        }
+        for (interface, text, mac) in known {
             if let address = IPAddress(text) {
                 neighbors.append(Neighbor(interface: interface, address: address, mac: mac))
             }
@@ -153,7 +155,15 @@ final class TestDirector {
         snapshot = builder.build()
     }
 
+    /// Mark packets by one more rule. False when there is no room.
+    func mark(_ rule: MarkRule) -> Bool { director.add(mark: rule) }
+
     // MARK: What came of it
+
+    /// Packets that wait for a next hop, those that the director made itself included.
+    var queued: Int { director.neighborQueue.count }
+    /// The neighbours that they wait for.
+    var wanted: [NeighborQueue.Want] { director.neighborQueue.wanted() }
 
     /// Frames that ended so, and the sum of all ends and waiting frames against those received.
     var isAccountedFor: Bool {

@@ -48,8 +48,10 @@ import Wire
     }
 
     private func request(_ flags: TCPFlags, port: UInt16 = 40000) -> [UInt8] {
-        PacketBuilder.tcp(from: Endpoint(Endpoint(stringLiteral: "198.51.100.1").address, port), to: "203.0.113.80:80", flags)
-            .frame()
+        PacketBuilder.tcp(
+            from: Endpoint(Endpoint(stringLiteral: "198.51.100.1").address, port), to: "203.0.113.80:80", flags
+        )
+        .frame()
     }
 
     private func reply(_ server: Endpoint) -> [UInt8] {
@@ -73,7 +75,8 @@ import Wire
         #expect(clients.map(\.seconds) == [1_700_000_001] && clients.map(\.microseconds) == [6])
         #expect(
             PacketCheck.problems(
-                try #require(clients.first).bytes, .from("203.0.113.80:80"), .flags([.syn, .ack]), .checksumsRight) == [])
+                try #require(clients.first).bytes, .from("203.0.113.80:80"), .flags([.syn, .ack]), .checksumsRight)
+                == [])
     }
 
     /// SYN_RECV lasts 60 s by the captures' clock: then a segment without SYN belongs to nothing.

@@ -50,7 +50,9 @@ import Testing
     }
 
     @Test func stepWithoutField() throws {
-        for (field, operation) in [("cmd", "cmd"), ("frame", "inject"), ("secs", "sleep"), ("label", "snap"), ("t", "inject")] {
+        for (field, operation) in [
+            ("cmd", "cmd"), ("frame", "inject"), ("secs", "sleep"), ("label", "snap"), ("t", "inject"),
+        ] {
             let staged = try StagedRecording("nat-port")
             let place = try remove(field, ofFirst: operation, staged)
             let text = try refusal(staged)
@@ -87,7 +89,9 @@ import Testing
         try whole.dropLast(bytes).write(to: file)
         let frames = try TestSupport.Recording(named: "nat-port").input("eth0").frames.count
         let text = try refusal(staged)
-        #expect(text.contains("in-eth0.pcap: frame \(bytes == 1 ? frames : frames - 0)") || text.contains("frame \(frames - 1)"))
+        #expect(
+            text.contains("in-eth0.pcap: frame \(bytes == 1 ? frames : frames - 0)")
+                || text.contains("frame \(frames - 1)"))
         try Data("nonsense".utf8).write(to: file)
         #expect(try refusal(staged).contains("in-eth0.pcap"))
     }
@@ -104,7 +108,9 @@ import Testing
 
     // MARK: Editing steps
 
-    private func change(_ field: String, to value: Any?, ofFirst operation: String, _ staged: StagedRecording) throws -> Int {
+    private func change(_ field: String, to value: Any?, ofFirst operation: String, _ staged: StagedRecording) throws
+        -> Int
+    {
         let file = staged.folder.url.appendingPathComponent("order.json")
         var steps = try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [[String: Any]] ?? []
         var place = steps.firstIndex { $0["op"] as? String == operation }
