@@ -22,6 +22,10 @@ extension Director {
         default:
             return
         }
+        if Self.isSolicitation(frame, packet) {
+            let whole = frame
+            return countAnswer { $0.answerSolicitation(whole, packet) }
+        }
         guard !ethernet.destination.isGroup else { return }
         if isOurs(packet.key.destination) {
             let whole = frame
@@ -216,27 +220,6 @@ extension Director {
         let output = answer.bytes.dropping(EthernetHeader.length &+ headers)
         output.copy(from: message)
         return (answer, output, route)
-    }
-
-    /// ARP for addresses that only we own (RFC 826).
-    private mutating func answerARP(_ frame: Frame) {
-        guard let request = ARPPacket(frame.bytes.dropping(EthernetHeader.length)),
-            request.operation == ARPOperation.request, services.owns(request.targetAddress),
-            !routing.isLocal(request.targetAddress),
-            var answer = outbox.make(EthernetHeader.length &+ ARPPacket.length)
-        else { return }
-        let mac = routing.interface(frame.interface).mac
-        answer.length = EthernetHeader.length &+ ARPPacket.length
-        answer.interface = frame.interface
-        let header = EthernetHeader(unchecked: answer.bytes)
-        header.type = EtherType.arp
-        header.source = mac
-        header.destination = request.senderMAC
-        ARPPacket(unchecked: header.payload).emit(
-            operation: ARPOperation.reply, senderMAC: mac, senderAddress: request.targetAddress,
-            targetMAC: request.senderMAC, targetAddress: request.senderAddress)
-        counters.countMade()
-        _ = outbox.send(answer)
     }
 
     // MARK: Forwarding

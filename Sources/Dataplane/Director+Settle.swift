@@ -36,6 +36,7 @@ extension Director {
         default:
             return false
         }
+        if Self.isSolicitation(frame, packet) { return true }
         let key = packet.key
         if routing.isLocal(key.destination) {
             guard isGuarded, packet.hasTransport, Transport(key.transportProtocol) != nil else { return false }

@@ -87,7 +87,7 @@ struct DirectorFragmentsTests {
         let builder = PacketBuilder.tcp(
             from: Self.client, to: Self.virtual, .ack, payload: [UInt8](repeating: 1, count: 1400))
         let sent = bed.receive(builder.setting(\.doesNotFragment, false).frame())
-        #expect(sent.compactMap { PacketSummary(frame: $0.bytes)?.packetLength } == [796, 684])
+        #expect(sent.compactMap { PacketSummary(frame: $0.bytes)?.packetLength } == [796, 664])
         bed.engine.settings[.pmtuDisc] = 0
         let refused = try #require(bed.receive(builder.frame()).first)
         #expect(PacketCheck.problems(refused.bytes, .icmp(3, 4)) == [])

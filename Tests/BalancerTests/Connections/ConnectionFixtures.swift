@@ -9,8 +9,13 @@ import Wire
 enum TestScale {
     static let factor = ProcessInfo.processInfo.environment["FAIRLEAD_TEST_SCALE"].flatMap(Int.init) ?? 1
 
-    /// `debug` of something, or `release` in a build that is optimised; times the factor.
+    /// The thread sanitizer makes everything ten times slower.
+    private static let isUnderThreadSanitizer = dlsym(nil, "__tsan_init") != nil
+
+    /// `debug` of something, or `release` in a build that is optimised; times the factor. Under the thread sanitizer a
+    /// fifth.
     static func count(debug: Int, release: Int) -> Int {
+        if isUnderThreadSanitizer { return debug * factor / 5 }
         #if DEBUG
             return debug * factor
         #else
