@@ -3,9 +3,10 @@ import Wire
 
 /// The way to the real server: route, TTL, MTU, then the entry's method (`net/netfilter/ipvs/ip_vs_xmit.c`).
 extension Director {
+    @inline(__always)
     mutating func forward(_ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry) {
         let route = routing.route(to: entry.destination)
-        if routing.isLocal(entry.destination) { return deliverLocally(&frame, packet, entry) }
+        if route.isLocal { return deliverLocally(&frame, packet, entry) }
         guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }
         guard packet.timeToLive > 1 else { return refuse(&frame, packet, .timeExceeded, .timeToLive) }
         decrementTimeToLive(frame, packet)
@@ -49,6 +50,7 @@ extension Director {
     }
 
     /// The MTU of the way out.
+    @inline(__always)
     func mtu(_ route: RouteResult) -> Int {
         route.mtu > 0 ? route.mtu : routing.interface(route.interface).mtu
     }
@@ -88,15 +90,16 @@ extension Director {
 
     /// Find the next hop. Where its MAC is missing, a place in the queue is taken, with the error that the sender gets if
     /// nobody answers; the packet is not rewritten yet. Nil: the queue is full.
+    @inline(__always)
     mutating func hop(
         _ route: RouteResult, _ frame: Frame, _ packet: PacketDescription, _ entry: ConnectionEntry?
     ) -> Hop? {
         let neighbor = routing.neighbor(interface: route.interface, address: route.nextHop)
         if neighbor.isUsable {
-            trace?.note(.routed(route, neighbor.mac))
+            note(.routed(route, neighbor.mac))
             return Hop(route: route, mac: neighbor.mac, waits: false, place: nil)
         }
-        trace?.note(.waits(route))
+        note(.waits(route))
         guard let place = neighborQueue.reserve(route, now: now) else { return nil }
         let back = routing.route(to: packet.key.source)
         if ICMPError.isAllowed(about: packet, frame.bytes), back.isUsable {
@@ -111,6 +114,7 @@ extension Director {
     }
 
     /// Send a packet that is ready, in pieces where it is too long, or queue it.
+    @inline(__always)
     mutating func transmit(_ frame: inout Frame, _ packet: PacketDescription, _ hop: inout Hop, mtu: Int) {
         frame.interface = hop.route.interface
         if packet.hasOptions {
@@ -136,11 +140,12 @@ extension Director {
 
     /// Send a frame whose Ethernet header is ready, or have it wait for the next hop's MAC.
     /// - Parameter ends: received frames that end with it.
+    @inline(__always)
     mutating func dispatch(_ frame: Frame, _ hop: inout Hop, ends: Int) {
         guard hop.waits else {
             guard outbox.send(frame) else { return drop(.noBuffer, &hop, ends: ends) }
             counters.count(.forward, ends)
-            trace?.note(.sent(interface: frame.interface, length: frame.length))
+            note(.sent(interface: frame.interface, length: frame.length))
             return
         }
         guard let place = hop.place ?? neighborQueue.reserve(hop.route, now: now) else {
@@ -158,6 +163,6 @@ extension Director {
         if let place = hop.place { neighborQueue.cancel(place) }
         hop.place = nil
         counters.count(reason, ends)
-        trace?.note(.drop(reason))
+        note(.drop(reason))
     }
 }

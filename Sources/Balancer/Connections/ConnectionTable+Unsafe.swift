@@ -91,7 +91,10 @@ public struct ConnectionTable {
             let value = unsafe slot(line, position).pointee.load(ordering: .relaxed)
             if value >> 32 == tag {
                 let index = Int(UInt32(truncatingIfNeeded: value) & 0x7fff_ffff) &- 1
-                if index >= 0 { unsafe CPrefetch_line(hot + index) }
+                if index >= 0 {
+                    unsafe CPrefetch_line(hot + index)
+                    unsafe CPrefetch_line(cold + index)
+                }
                 return
             }
             live &= live &- 1
