@@ -56,10 +56,14 @@ extension Director {
     }
 
     /// Length of the largest packet that this one becomes on the wire: of a super-frame, one segment with its headers.
+    @inline(__always)
     func segmentLength(_ frame: Frame, _ packet: PacketDescription) -> Int {
-        guard frame.offload.isSuperFrame else {
-            return packet.isV4 ? packet.networkLength : longestPiece(frame, packet)
-        }
+        if frame.offload.isSuperFrame { return Self.superFrameSegment(frame, packet) }
+        return packet.isV4 ? packet.networkLength : longestPiece(frame, packet)
+    }
+
+    /// Length of a super-frame's first segment. Static, as what borrows the director has a copy of it made.
+    private static func superFrameSegment(_ frame: Frame, _ packet: PacketDescription) -> Int {
         let headers: Int
         switch packet.transportProtocol {
         case IPProtocol.tcp where packet.hasTransport:
@@ -71,9 +75,10 @@ extension Director {
 
     /// As `segmentLength`, but a datagram that came in fragments is as long as the largest of these: IPv6 measures it so,
     /// and IPv4 on the way to a client, where each fragment was let through before they were put together.
+    @inline(__always)
     func longestPiece(_ frame: Frame, _ packet: PacketDescription) -> Int {
         if let datagram = datagramAtHand { return fragments.largest(datagram) }
-        return frame.offload.isSuperFrame ? segmentLength(frame, packet) : packet.networkLength
+        return frame.offload.isSuperFrame ? Self.superFrameSegment(frame, packet) : packet.networkLength
     }
 
     // MARK: The next hop

@@ -65,7 +65,7 @@ extension Director {
     /// A packet that is whole, or a fragment that nobody gathers.
     @inline(__always)
     mutating func admit(_ frame: inout Frame, _ packet: inout PacketDescription) {
-        if marks.count > 0 { packet.mark = marks.mark(packet.key, interface: frame.interface) }
+        if hasMarks { packet.mark = marks.mark(packet.key, interface: frame.interface) }
         note(.received(packet))
         guard isBalanced(packet) else { return pass(frame) }
         if isOurs(packet.key.destination) {

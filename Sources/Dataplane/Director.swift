@@ -41,6 +41,8 @@ public struct Director: ~Copyable {
     var services: ServiceTableView
     var routing: RoutingView
     var marks: MarkRules
+    /// Whether `marks` has any.
+    var hasMarks = false
     var flushesDone: UInt32
     var flushCursor: UInt32
     var flushEnd: UInt32
