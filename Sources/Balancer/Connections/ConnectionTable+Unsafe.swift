@@ -103,7 +103,7 @@ public struct ConnectionTable {
 
     /// The entry whose request or reply key is `key`: a reply goes before a request, the newest of several replies
     /// before older ones, as the kernel looks them up. Wait-free.
-    @inlinable
+    @inlinable @inline(__always)
     #if !DEBUG
         @_noAllocation@_noLocks
     #endif

@@ -113,7 +113,7 @@ public struct RouteTableView: @unchecked Sendable {
     }
 
     /// Where packets for `address` go.
-    @inlinable @_noAllocation @_noLocks
+    @inlinable @inline(__always) @_noAllocation @_noLocks
     public func lookup(_ address: IPAddress) -> RouteResult {
         let number = address.isV4 ? v4.record(address.v4) : v6.record(address.key)
         let record = unsafe records[Int(truncatingIfNeeded: number)]
@@ -127,7 +127,7 @@ public struct RouteTableView: @unchecked Sendable {
     }
 
     /// Whether `address` is one of the host's own.
-    @inlinable @_noAllocation @_noLocks
+    @inlinable @inline(__always) @_noAllocation @_noLocks
     public func isLocal(_ address: IPAddress) -> Bool {
         if address.isV4, !local.mayContain(address.v4) { return false }
         let number = address.isV4 ? v4.record(address.v4) : v6.record(address.key)
