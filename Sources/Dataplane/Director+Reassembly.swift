@@ -23,7 +23,7 @@ extension Director {
         switch fragments.add(frame.bytes, packet, now: now) {
         case .waits:
             counters.wait(1)
-            trace?.note(.waitsForFragments(packet))
+            note(.waitsForFragments(packet))
         case .refused:
             drop(.badFragment)
         case .broken(let waiting):
@@ -38,7 +38,7 @@ extension Director {
     private mutating func handleDatagram(_ datagram: Int, _ last: Frame, _ packet: PacketDescription) {
         let count = fragments.fragmentCount(datagram)
         counters.wait(1 &- count)
-        trace?.note(.assembled(fragments: count))
+        note(.assembled(fragments: count))
         framesAtHand = count
         var whole = fragments.assemble(datagram, networkOffset: packet.networkOffset, isV4: packet.isV4)
         whole.interface = last.interface
