@@ -102,7 +102,8 @@ public struct ConnectionTable {
     /// before older ones, as the kernel looks them up. Wait-free.
     @inlinable
     #if !DEBUG
-        @_noAllocation@_noLocks
+        @_noAllocation
+        @_noLocks
     #endif
     public func find(_ key: FlowKey, hash: UInt64) -> (entry: ConnectionEntry, direction: FlowDirection)? {
         let home = home(hash)

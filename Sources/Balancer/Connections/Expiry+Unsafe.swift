@@ -56,7 +56,8 @@ public struct Expiry: ~Copyable {
     /// The deadline of `entry` was set. Nothing is done unless it moved before the tick at which the wheel looks next.
     @inlinable @inline(__always)
     #if !DEBUG
-        @_noAllocation@_noLocks
+        @_noAllocation
+        @_noLocks
     #endif
     public mutating func deadlineChanged(_ entry: ConnectionEntry) {
         if Ticks.isBefore(entry.deadline, entry.armed) { rearm(entry) }

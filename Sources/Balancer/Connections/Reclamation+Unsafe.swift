@@ -30,7 +30,8 @@ public struct Participant: ~Copyable {
     /// - Returns: the epoch now.
     @inlinable
     #if !DEBUG
-        @_noAllocation@_noLocks
+        @_noAllocation
+        @_noLocks
     #endif
     public func quiesce() -> UInt64 {
         let epoch = table.epoch
