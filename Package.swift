@@ -22,7 +22,6 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
-let flyingFox: Target.Dependency = .product(name: "FlyingFox", package: "FlyingFox")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 
@@ -39,7 +38,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
@@ -54,7 +52,7 @@ let package = Package(
         .target(name: "Dataplane", dependencies: ["Wire", "Balancer", "PacketIO", "CLinuxNet"], swiftSettings: strict),
         .target(
             name: "Netlink", dependencies: ["Wire", "Balancer", "CLinuxNet", "CMnl", system], swiftSettings: strict),
-        .target(name: "Control", dependencies: ["Wire", "Balancer", flyingFox, logging], swiftSettings: strict),
+        .target(name: "Control", dependencies: ["Wire", "Balancer"], swiftSettings: strict),
         .target(
             name: "Replay", dependencies: ["Wire", "Balancer", "PacketIO", "Dataplane", "Control"],
             swiftSettings: strict),

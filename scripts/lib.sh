@@ -5,6 +5,8 @@ SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(dirname "$SCRIPTS")
 # The program that demo and bench run: the release build, or the one that FAIRLEAD_BINARY names.
 FAIRLEAD=${FAIRLEAD_BINARY:-$ROOT/.build/release/fairlead}
+# Swift's own backtracer attaches to a process that traps, and waits for ever where it may not.
+export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=no}
 export SCRIPTS ROOT FAIRLEAD
 
 # ---- messages ---------------------------------------------------------------------------------------------------

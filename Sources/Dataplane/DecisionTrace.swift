@@ -24,6 +24,12 @@ public struct DecisionTrace {
         case state(StateChange, Transport, ConnectionEntry)
         /// Where it leaves.
         case routed(RouteResult, MACAddress?)
+        /// It is a fragment that waits for the others of its datagram.
+        case waitsForFragments(PacketDescription)
+        /// The last of so many fragments made its datagram whole.
+        case assembled(fragments: Int)
+        /// It was wrapped for a tunnel; bytes put before it.
+        case wrapped(TunnelKind, overhead: Int)
         /// It waits for the next hop's MAC.
         case waits(RouteResult)
         /// It was sent.

@@ -5,7 +5,8 @@ import Wire
 extension Director {
     /// A new entry in the table, bound to its destination; nil when the table is full.
     mutating func make(_ fields: EntryFields, timeout: Tick) -> ConnectionEntry? {
-        guard let entry = table.make(fields, worker: worker, now: now) ?? makeRoom(fields) else { return nil }
+        if table.isNearlyFull { makeRoom() }
+        guard let entry = table.make(fields, worker: worker, now: now) else { return nil }
         entry.timeout = timeout
         entry.deadline = now &+ timeout
         let isOnePacket = fields.kind.contains(.onePacket)
@@ -21,20 +22,12 @@ extension Director {
         return entry
     }
 
-    /// Give up the embryonic entry that would end soonest, and take its place.
-    private mutating func makeRoom(_ fields: EntryFields) -> ConnectionEntry? {
-        guard
-            let victim = expiry.soonest(
-                most: 256,
-                { entry in
-                    entry.transportProtocol == IPProtocol.tcp && !entry.kind.contains(.template)
-                        && !entry.flags.contains(.removed) && TCPTracking.isEmbryonic(entry.state)
-                })
-        else { return nil }
+    /// Give up the embryonic entry that would end soonest. Its memory comes back a grace period later, so this begins
+    /// while some entries are left: a flood of SYNs turns nobody away while it is embryonic entries that fill the table.
+    private mutating func makeRoom() {
+        guard let victim = expiry.soonestEmbryonic(most: 256) else { return }
         counters.countEvicted()
         end(victim)
-        // Its memory comes back a grace period later; until then new connections wait for it.
-        return table.make(fields, worker: worker, now: now)
     }
 
     /// End an entry now.

@@ -24,7 +24,19 @@ extension Director {
         answer.length = writeError(error, about: frame, packet, source: errorSource(packet, route), to: answer.writable)
         answer.interface = route.interface
         counters.countMade()
+        if let entry = entryOfError(about: packet) { countOut(entry, length: answer.length &- EthernetHeader.length) }
         transmitMade(answer, route)
+    }
+
+    /// The DR or tunnel connection of a packet that an error of ours is about. The kernel's own errors pass its output
+    /// hook, which takes them for the server's where replies are looked for by the virtual address
+    /// (`ip_vs_core.c`, `ip_vs_out_icmp`; `ip_vs_conn.c`, `ip_vs_conn_out_get`).
+    private func entryOfError(about packet: PacketDescription) -> ConnectionEntry? {
+        guard Transport(packet.transportProtocol) != nil, packet.hasTransport,
+            let found = table.find(packet.key, hash: table.hash(packet.key)), found.direction == .request,
+            found.entry.method != .masquerading
+        else { return nil }
+        return found.entry
     }
 
     /// The source of an error: the address the packet was sent to when that is ours, else the route's.
@@ -54,7 +66,7 @@ extension Director {
             return
         }
         guard let place = neighborQueue.reserve(route, now: now) else { return }
-        if neighborQueue.fill(place, with: frame) { counters.wait(1) } else { neighborQueue.cancel(place) }
+        if !neighborQueue.fill(place, with: frame, ends: 0) { neighborQueue.cancel(place) }
     }
 
     func decrementTimeToLive(_ frame: Frame, _ packet: PacketDescription) {

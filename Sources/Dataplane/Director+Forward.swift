@@ -12,12 +12,14 @@ extension Director {
         if entry.method == .tunneling { return encapsulate(&frame, packet, entry, route) }
         let mtu = mtu(route)
         let isTooBig = segmentLength(frame, packet) > mtu
-        if isTooBig, packet.doesNotFragment, settings[.pmtuDisc] != 0 || !packet.isV4 {
+        if isTooBig, packet.doesNotFragment {
             return refuse(&frame, packet, .tooBig(mtu: mtu), .tooBig)
         }
+        if packet.hasHopByHop, entry.method == .masquerading { return drop(.hopByHopOptions) }
         guard var hop = hop(route, frame, packet, entry) else { return drop(.neighborQueueFull) }
         if entry.method == .masquerading {
             Masquerading.rewriteRequest(frame.bytes, packet, entry, frame.offload.checksumState)
+            if let place = hop.place { requoteChecksum(place, frame, packet) }
         }
         transmit(&frame, packet, &hop, mtu: mtu)
     }
@@ -32,6 +34,20 @@ extension Director {
         pass(frame)
     }
 
+    /// The error that waits with a packet quotes its headers as the client sent them, but the transport checksum as it
+    /// was translated: the kernel restores the former only.
+    private func requoteChecksum(_ place: Int, _ frame: Frame, _ packet: PacketDescription) {
+        let field: Int
+        switch packet.transportProtocol {
+        case IPProtocol.tcp: field = TCPHeader.checksumOffset
+        case IPProtocol.udp: field = UDPHeader.checksumOffset
+        default: return
+        }
+        neighborQueue.patchQuote(
+            place, isV4: packet.isV4, at: packet.transportOffset &- packet.networkOffset &+ field,
+            with: frame.bytes.load(packet.transportOffset &+ field))
+    }
+
     /// The MTU of the way out.
     func mtu(_ route: RouteResult) -> Int {
         route.mtu > 0 ? route.mtu : routing.interface(route.interface).mtu
@@ -39,7 +55,9 @@ extension Director {
 
     /// Length of the largest packet that this one becomes on the wire: of a super-frame, one segment with its headers.
     func segmentLength(_ frame: Frame, _ packet: PacketDescription) -> Int {
-        guard frame.offload.isSuperFrame else { return packet.networkLength }
+        guard frame.offload.isSuperFrame else {
+            return packet.isV4 ? packet.networkLength : longestPiece(frame, packet)
+        }
         let headers: Int
         switch packet.transportProtocol {
         case IPProtocol.tcp where packet.hasTransport:
@@ -49,12 +67,22 @@ extension Director {
         return packet.transportOffset &- packet.networkOffset &+ headers &+ Int(frame.offload.segmentSize)
     }
 
+    /// As `segmentLength`, but a datagram that came in fragments is as long as the largest of these: IPv6 measures it so,
+    /// and IPv4 on the way to a client, where each fragment was let through before they were put together.
+    func longestPiece(_ frame: Frame, _ packet: PacketDescription) -> Int {
+        if let datagram = datagramAtHand { return fragments.largest(datagram) }
+        return frame.offload.isSuperFrame ? segmentLength(frame, packet) : packet.networkLength
+    }
+
     // MARK: The next hop
 
     /// The next hop of a packet: its MAC, or a place in the queue of those that wait for it.
     struct Hop {
         var route: RouteResult
         var mac: MACAddress
+        /// Whether the MAC is missing.
+        var waits: Bool
+        /// The place that was taken; the packet's first piece uses it up.
         var place: Int?
     }
 
@@ -66,38 +94,70 @@ extension Director {
         let neighbor = routing.neighbor(interface: route.interface, address: route.nextHop)
         if neighbor.isUsable {
             trace?.note(.routed(route, neighbor.mac))
-            return Hop(route: route, mac: neighbor.mac, place: nil)
+            return Hop(route: route, mac: neighbor.mac, waits: false, place: nil)
         }
         trace?.note(.waits(route))
         guard let place = neighborQueue.reserve(route, now: now) else { return nil }
         let back = routing.route(to: packet.key.source)
         if ICMPError.isAllowed(about: packet, frame.bytes), back.isUsable {
-            let isNAT = entry?.method == .masquerading
-            let source = isNAT ? packet.key.destination : back.source
+            let isDirect = entry.map { $0.method == .directRouting } ?? true
+            let source = isDirect ? back.source : packet.key.destination
             let length = writeError(
                 .hostUnreachable, about: frame, packet, source: source, to: neighborQueue.errorBytes(place))
-            neighborQueue.setError(place, length: length, route: back)
+            neighborQueue.setError(
+                place, length: length, route: back, slots: entry.map { ($0.serviceSlot, $0.destinationSlot) })
         }
-        return Hop(route: route, mac: .zero, place: place)
+        return Hop(route: route, mac: .zero, waits: true, place: place)
     }
 
-    /// Send a packet that is ready, in fragments where it is too long, or queue it.
+    /// Send a packet that is ready, in pieces where it is too long, or queue it.
     mutating func transmit(_ frame: inout Frame, _ packet: PacketDescription, _ hop: inout Hop, mtu: Int) {
         frame.interface = hop.route.interface
-        if packet.hasOptions { IPv4Options.record(hop.route.source, frame.bytes, packet) }
+        if packet.hasOptions {
+            // The kernel records the address a packet was sent to while that is its own, else the way out's.
+            let recorded = isOurs(packet.key.destination) ? packet.key.destination : hop.route.source
+            IPv4Options.record(recorded, frame.bytes, packet)
+        }
         Ethernet.address(frame.bytes, from: routing.interface(hop.route.interface).mac, to: hop.mac)
-        if let place = hop.place {
-            guard neighborQueue.fill(place, with: frame) else {
-                neighborQueue.cancel(place)
-                return drop(.noBuffer)
+        let egress = UInt64(1) << UInt64(truncatingIfNeeded: hop.route.interface)
+        if frame.offload.isSuperFrame {
+            if egress & slotsWithoutSuperFrames != 0 || segmentLength(frame, packet) > mtu {
+                return transmitInSegments(frame, packet, &hop, mtu: mtu)
             }
-            return counters.wait(1)
+        } else if datagramAtHand != nil || packet.networkLength > mtu {
+            return transmitInFragments(frame, packet, &hop, mtu: mtu, ends: framesAtHand)
         }
-        if !frame.offload.isSuperFrame, packet.networkLength > mtu {
-            return transmitInFragments(frame, packet, mtu: mtu)
+        if frame.offload.needsChecksum, egress & slotsWithoutPartialChecksums != 0 {
+            completeChecksum(frame, packet)
+            frame.offload.needsChecksum = false
         }
-        guard outbox.send(frame) else { return drop(.noBuffer) }
-        counters.count(.forward)
-        trace?.note(.sent(interface: frame.interface, length: frame.length))
+        dispatch(frame, &hop, ends: framesAtHand)
+    }
+
+    /// Send a frame whose Ethernet header is ready, or have it wait for the next hop's MAC.
+    /// - Parameter ends: received frames that end with it.
+    mutating func dispatch(_ frame: Frame, _ hop: inout Hop, ends: Int) {
+        guard hop.waits else {
+            guard outbox.send(frame) else { return drop(.noBuffer, &hop, ends: ends) }
+            counters.count(.forward, ends)
+            trace?.note(.sent(interface: frame.interface, length: frame.length))
+            return
+        }
+        guard let place = hop.place ?? neighborQueue.reserve(hop.route, now: now) else {
+            return drop(.neighborQueueFull, &hop, ends: ends)
+        }
+        hop.place = place
+        guard neighborQueue.fill(place, with: frame, ends: ends) else { return drop(.noBuffer, &hop, ends: ends) }
+        hop.place = nil
+        counters.wait(ends)
+    }
+
+    /// End a frame that has a next hop, and give the place in its queue back.
+    /// - Parameter ends: received frames that end with it.
+    mutating func drop(_ reason: DropReason, _ hop: inout Hop, ends: Int) {
+        if let place = hop.place { neighborQueue.cancel(place) }
+        hop.place = nil
+        counters.count(reason, ends)
+        trace?.note(.drop(reason))
     }
 }

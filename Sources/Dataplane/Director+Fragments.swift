@@ -1,39 +1,124 @@
 import Balancer
 import Wire
 
-/// Packets that are too long for the way out and may be cut (RFC 791 §3.2; `net/ipv4/ip_output.c`, `ip_do_fragment`).
+/// Packets that leave in pieces: fragments where they are too long for the way out or came in fragments
+/// (`net/ipv4/ip_output.c`, `net/ipv6/ip6_output.c`), segments where no device cuts a super-frame.
+///
+/// Either all pieces are sent or none.
 extension Director {
-    /// Send a packet, whose Ethernet header is ready, in fragments of at most `mtu` bytes.
-    mutating func transmitInFragments(_ frame: Frame, _ packet: PacketDescription, mtu: Int) {
+    /// Send a packet, whose Ethernet header is ready, in fragments: a datagram that came in fragments in those of the
+    /// original sizes where they fit, and never in larger ones than it came in; any other in fragments of `mtu` bytes.
+    ///
+    /// - Parameter ends: received frames that end with the packet.
+    mutating func transmitInFragments(
+        _ frame: Frame, _ packet: PacketDescription, _ hop: inout Hop, mtu: Int, ends: Int
+    ) {
         completeChecksum(frame, packet)
-        guard packet.isV4 else { return drop(.cannotEncapsulate) }
-        let header = IPv4Header(unchecked: frame.bytes.dropping(packet.networkOffset))
-        let headerLength = header.headerLength
-        let step = (mtu &- headerLength) & ~7
-        guard step > 0 else { return drop(.tooBig) }
-        let payload = header.payload
-        let word = header.fragmentWord
-        var offset = 0
-        while offset < payload.count {
-            let length = min(step, payload.count &- offset)
-            let isLast = offset &+ length == payload.count
-            guard var piece = outbox.make(packet.networkOffset &+ headerLength &+ length) else {
-                return drop(.noBuffer)
+        let identification = packet.isV4 ? 0 : UInt32(truncatingIfNeeded: nextRandom())
+        let cut = Fragmentation(
+            frame.bytes, networkOffset: packet.networkOffset, networkLength: packet.networkLength, isV4: packet.isV4,
+            identification: identification, keepsDontFragment: datagramAtHand != nil)
+        var largest = mtu
+        if let datagram = datagramAtHand {
+            let original = fragments.largest(datagram)
+            largest = min(mtu, packet.isV4 ? original : max(original, Self.leastV6MTU))
+            if keepsSizes(datagram, cut, mtu: largest) {
+                return transmitInOriginalFragments(frame, cut, datagram, &hop, ends: ends)
             }
-            piece.length = packet.networkOffset &+ headerLength &+ length
-            piece.interface = frame.interface
-            let output = piece.bytes
-            output.copy(from: frame.bytes.prefix(packet.networkOffset &+ headerLength))
-            output.copy(from: payload.dropping(offset).prefix(length), to: packet.networkOffset &+ headerLength)
-            let fragment = IPv4Header(unchecked: output.dropping(packet.networkOffset))
-            fragment.setTotalLength(headerLength &+ length)
-            let more = isLast ? word & IPv4Header.moreFragments : IPv4Header.moreFragments
-            fragment.setFragmentWord(more | (word & IPv4Header.offsetMask) &+ UInt16(offset / 8))
-            guard outbox.send(piece) else { return drop(.noBuffer) }
-            counters.countMade()
+        }
+        let step = cut.step(mtu: largest)
+        guard step > 0 else { return drop(.tooBig, &hop, ends: ends) }
+        let pieces = (cut.payloadLength &+ step &- 1) / step
+        guard outbox.hasRoom(for: pieces, of: cut.frameLength(step)) else { return drop(.noBuffer, &hop, ends: ends) }
+        var offset = 0
+        while offset < cut.payloadLength {
+            let length = min(step, cut.payloadLength &- offset)
+            transmitFragment(frame, cut, offset, length, &hop, ends: offset == 0 ? ends : 0)
             offset &+= length
         }
-        counters.count(.forward)
+        counters.countMade(pieces)
+    }
+
+    /// IPv6's smallest MTU (RFC 8200 §5).
+    private static var leastV6MTU: Int { 1280 }
+
+    /// Whether the packet may be cut where it was cut before: what was put before it goes into the first fragment.
+    private func keepsSizes(_ datagram: Int, _ cut: Fragmentation, mtu: Int) -> Bool {
+        let room = mtu &- cut.headerLength
+        let added = cut.payloadLength &- fragments.payloadLength(datagram)
+        let count = fragments.fragmentCount(datagram)
+        var index = 0
+        while index < count {
+            let length = fragments.length(datagram, index) &+ (index == 0 ? added : 0)
+            if length > room || length & 7 != 0 && index < count &- 1 { return false }
+            index &+= 1
+        }
+        return true
+    }
+
+    private mutating func transmitInOriginalFragments(
+        _ frame: Frame, _ cut: Fragmentation, _ datagram: Int, _ hop: inout Hop, ends: Int
+    ) {
+        let count = fragments.fragmentCount(datagram)
+        let room = fragments.largest(datagram) &+ EthernetHeader.length &+ Frame.headroom
+        guard outbox.hasRoom(for: count, of: room) else { return drop(.noBuffer, &hop, ends: ends) }
+        let added = cut.payloadLength &- fragments.payloadLength(datagram)
+        var offset = 0
+        var index = 0
+        while index < count {
+            let length = fragments.length(datagram, index) &+ (index == 0 ? added : 0)
+            transmitFragment(frame, cut, offset, length, &hop, ends: index == 0 ? ends : 0)
+            offset &+= length
+            index &+= 1
+        }
+        counters.countMade(count)
+    }
+
+    private mutating func transmitFragment(
+        _ frame: Frame, _ cut: Fragmentation, _ offset: Int, _ length: Int, _ hop: inout Hop, ends: Int
+    ) {
+        guard var piece = outbox.make(cut.frameLength(length)) else { return drop(.noBuffer, &hop, ends: ends) }
+        piece.length = cut.frameLength(length)
+        piece.interface = frame.interface
+        cut.write(offset: offset, length: length, to: piece.bytes)
+        dispatch(piece, &hop, ends: ends)
+    }
+
+    /// Send a super-frame, whose Ethernet header is ready, in the frames that a device would have made of it; each in
+    /// fragments where it is longer than `mtu` all the same.
+    mutating func transmitInSegments(_ frame: Frame, _ packet: PacketDescription, _ hop: inout Hop, mtu: Int) {
+        guard let cut = Segmentation(frame.bytes, packet, frame.offload) else {
+            return drop(.cannotEncapsulate, &hop, ends: framesAtHand)
+        }
+        guard outbox.hasRoom(for: cut.count, of: cut.length(0)) else {
+            return drop(.noBuffer, &hop, ends: framesAtHand)
+        }
+        var index = 0
+        while index < cut.count {
+            let ends = index == 0 ? framesAtHand : 0
+            guard let segment = makeSegment(cut, index, frame.interface) else {
+                return drop(.noBuffer, &hop, ends: ends)
+            }
+            var description = packet
+            description.networkLength = segment.length &- packet.networkOffset
+            if description.networkLength > mtu {
+                transmitInFragments(segment, description, &hop, mtu: mtu, ends: ends)
+            } else {
+                dispatch(segment, &hop, ends: ends)
+            }
+            index &+= 1
+        }
+    }
+
+    /// A frame of its own with one segment of a super-frame.
+    mutating func makeSegment(_ cut: Segmentation, _ index: Int, _ interface: Int) -> Frame? {
+        let length = cut.length(index)
+        guard var segment = outbox.make(length) else { return nil }
+        segment.length = length
+        segment.interface = interface
+        cut.write(index, to: segment.bytes)
+        counters.countMade()
+        return segment
     }
 
     /// Make a partial transport checksum complete, for frames whose bytes are cut or wrapped.

@@ -22,6 +22,10 @@ extension Director {
         default:
             return
         }
+        if Self.isSolicitation(frame, packet) {
+            let whole = frame
+            return countAnswer { $0.answerSolicitation(whole, packet) }
+        }
         guard !ethernet.destination.isGroup else { return }
         if isOurs(packet.key.destination) {
             let whole = frame
@@ -47,6 +51,7 @@ extension Director {
         switch packet.transportProtocol {
         case IPProtocol.icmp where packet.isV4: answerICMP(frame, packet)
         case IPProtocol.icmpv6 where !packet.isV4: answerICMPv6(frame, packet)
+        case IPProtocol.none where !packet.isV4: return
         case IPProtocol.tcp: reset(frame, packet)
         case IPProtocol.udp:
             guard packet.hasTransport, hasValidTransportChecksum(frame, packet) else { return }
@@ -93,7 +98,8 @@ extension Director {
             header.sequence = segment.acknowledgement
             header.flags = .rst
         } else {
-            let length = segment.payload.count + (packet.flags.contains(.syn) ? 1 : 0) + (packet.flags.contains(.fin) ? 1 : 0)
+            let length =
+                segment.payload.count + (packet.flags.contains(.syn) ? 1 : 0) + (packet.flags.contains(.fin) ? 1 : 0)
             header.acknowledgement = segment.sequence &+ UInt32(truncatingIfNeeded: length)
             header.flags = TCPFlags(rawValue: TCPFlags.rst.rawValue | TCPFlags.ack.rawValue)
         }
@@ -103,8 +109,34 @@ extension Director {
         emitNetworkHeader(
             output, packet, fragmentWord: IPv4Header.dontFragment, identification: 0,
             length: headers &+ TCPHeader.minimumLength, transportProtocol: IPProtocol.tcp)
+        localOutput(answer, packet, .tcp)
         counters.countMade()
         transmitMade(answer, route)
+    }
+
+    /// A host's answer passes the kernel's output hook: where the host is the real server of a connection, it is the
+    /// server's packet (`ip_vs_core.c`, `ip_vs_out_hook` at LOCAL_OUT). `packet` is what is answered.
+    private mutating func localOutput(_ answer: Frame, _ packet: PacketDescription, _ transport: Transport) {
+        let key = packet.key.reversed
+        var made = PacketDescription()
+        let read =
+            packet.isV4
+            ? Classify.v4(answer.bytes, at: EthernetHeader.length, into: &made)
+            : Classify.v6(answer.bytes, at: EthernetHeader.length, into: &made)
+        guard case .packet = read else { return }
+        let entry: ConnectionEntry
+        if let found = table.find(key, hash: table.hash(key)), found.direction == .reply {
+            entry = found.entry
+            Masquerading.rewriteReply(answer.bytes, made, entry, .complete)
+        } else if let found = table.find(packet.key, hash: table.hash(packet.key)), found.direction == .request,
+            found.entry.method != .masquerading
+        {
+            entry = found.entry
+        } else {
+            return
+        }
+        countOut(entry, length: made.networkLength)
+        advance(entry, answer, made, transport, .reply)
     }
 
     /// The network header of an answer: addresses turned round, TTL 64, the packet's ToS without its ECN bits.
@@ -188,27 +220,6 @@ extension Director {
         let output = answer.bytes.dropping(EthernetHeader.length &+ headers)
         output.copy(from: message)
         return (answer, output, route)
-    }
-
-    /// ARP for addresses that only we own (RFC 826).
-    private mutating func answerARP(_ frame: Frame) {
-        guard let request = ARPPacket(frame.bytes.dropping(EthernetHeader.length)),
-            request.operation == ARPOperation.request, services.owns(request.targetAddress),
-            !routing.isLocal(request.targetAddress),
-            var answer = outbox.make(EthernetHeader.length &+ ARPPacket.length)
-        else { return }
-        let mac = routing.interface(frame.interface).mac
-        answer.length = EthernetHeader.length &+ ARPPacket.length
-        answer.interface = frame.interface
-        let header = EthernetHeader(unchecked: answer.bytes)
-        header.type = EtherType.arp
-        header.source = mac
-        header.destination = request.senderMAC
-        ARPPacket(unchecked: header.payload).emit(
-            operation: ARPOperation.reply, senderMAC: mac, senderAddress: request.targetAddress,
-            targetMAC: request.senderMAC, targetAddress: request.senderAddress)
-        counters.countMade()
-        _ = outbox.send(answer)
     }
 
     // MARK: Forwarding

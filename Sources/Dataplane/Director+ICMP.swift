@@ -9,7 +9,7 @@ extension Director {
         guard isRelatedType(frame, packet) else { return pass(frame) }
         let start = packet.transportOffset &+ ICMPHeader.length
         guard let quoted = QuotedPacket(frame.bytes, at: start, isV4: packet.isV4) else { return pass(frame) }
-        if isTunnel(quoted) { return tunnelError(&frame, packet, quoted) }
+        if let wrapped = wrapped(frame, packet, quoted) { return tunnelError(frame, packet, quoted, wrapped) }
         guard Transport(quoted.key.transportProtocol) != nil, quoted.hasPorts else { return pass(frame) }
         let key = quoted.key.reversed
         guard let found = table.find(key, hash: table.hash(key)) else { return pass(frame) }
@@ -37,7 +37,7 @@ extension Director {
             : type >= ICMPv6Type.destinationUnreachable && type <= ICMPv6Type.timeExceeded
     }
 
-    private func hasValidChecksum(_ frame: Frame, _ packet: PacketDescription) -> Bool {
+    func hasValidChecksum(_ frame: Frame, _ packet: PacketDescription) -> Bool {
         let message = frame.bytes.prefix(packet.networkOffset &+ packet.networkLength).dropping(packet.transportOffset)
         return packet.isV4
             ? ICMPHeader(unchecked: message).hasValidChecksum
@@ -52,8 +52,7 @@ extension Director {
         let isNAT = entry.method == .masquerading
         if isNAT, !hasValidChecksum(frame, packet) { return drop(.badICMP) }
         trace?.note(.entry(entry, .request))
-        serviceRow.countIn(entry.serviceSlot, bytes: packet.networkLength)
-        destinationRow.countIn(entry.destinationSlot, bytes: packet.networkLength)
+        countIn(entry, packet)
         let route = routing.route(to: entry.destination)
         if routing.isLocal(entry.destination) { return pass(frame) }
         guard route.isUsable else { return drop(.noRoute) }
@@ -77,8 +76,7 @@ extension Director {
         decrementTimeToLive(frame, packet)
         guard var hop = hop(route, frame, packet, nil) else { return drop(.neighborQueueFull) }
         ICMPTranslation.rewriteReply(frame.bytes, packet, quoted, entry)
-        serviceRow.countOut(entry.serviceSlot, bytes: packet.networkLength)
-        destinationRow.countOut(entry.destinationSlot, bytes: packet.networkLength)
+        countOut(entry, length: packet.networkLength)
         transmit(&frame, packet, &hop, mtu: mtu(route))
     }
 }

@@ -48,10 +48,20 @@ extension Director {
     private mutating func accept(_ frame: inout Frame, _ packet: inout PacketDescription, isGroup: Bool) {
         guard !isGroup, !packet.key.destination.isMulticast else { return pass(frame) }
         guard !isOurs(packet.key.source) else { return drop(.martianSource) }
+        if packet.isFragment, isGathered(packet) { return gather(frame, packet) }
+        admit(&frame, &packet)
+    }
+
+    /// Whether there are services of the packet's family. Without, the director is no part of its way.
+    func isBalanced(_ packet: PacketDescription) -> Bool {
+        packet.isV4 ? services.countV4 > 0 : services.countV6 > 0
+    }
+
+    /// A packet that is whole, or a fragment that nobody gathers.
+    mutating func admit(_ frame: inout Frame, _ packet: inout PacketDescription) {
         if marks.count > 0 { packet.mark = marks.mark(packet.key, interface: frame.interface) }
         trace?.note(.received(packet))
-        let isBalanced = packet.isV4 ? services.countV4 > 0 : services.countV6 > 0
-        guard isBalanced else { return pass(frame) }
+        guard isBalanced(packet) else { return pass(frame) }
         if isOurs(packet.key.destination) {
             localInput(&frame, packet)
         } else {

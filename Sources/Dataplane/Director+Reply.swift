@@ -12,15 +12,14 @@ extension Director {
         let route = routing.route(to: packet.key.destination)
         guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }
         let mtu = mtu(route)
-        if segmentLength(frame, packet) > mtu, packet.doesNotFragment {
+        if longestPiece(frame, packet) > mtu, packet.doesNotFragment {
             return refuse(&frame, packet, .tooBig(mtu: mtu), .tooBig)
         }
         decrementTimeToLive(frame, packet)
         redirectIfUseful(frame, packet, route)
         guard var hop = hop(route, frame, packet, nil) else { return drop(.neighborQueueFull) }
         Masquerading.rewriteReply(frame.bytes, packet, entry, frame.offload.checksumState)
-        serviceRow.countOut(entry.serviceSlot, bytes: packet.networkLength)
-        destinationRow.countOut(entry.destinationSlot, bytes: packet.networkLength)
+        countOut(entry, length: packet.networkLength)
         advance(entry, frame, packet, transport, .reply)
         entry.count(length: packet.networkLength, isRequest: false)
         transmit(&frame, packet, &hop, mtu: mtu)
@@ -29,9 +28,10 @@ extension Director {
     /// A packet that leaves by the interface it came by could have gone to the next hop itself: its sender is told, at
     /// most once a second, where the interface sends redirects (`net/ipv4/route.c`, `ip_rt_send_redirect`).
     mutating func redirectIfUseful(_ frame: Frame, _ packet: PacketDescription, _ route: RouteResult) {
-        guard packet.isV4, route.interface == frame.interface, routing.interface(frame.interface).sendsRedirects,
-            lastRedirect.map({ now &- $0 >= Ticks.perSecond }) ?? true
-        else { return }
+        guard packet.isV4, route.interface == frame.interface, routing.interface(frame.interface).sendsRedirects else {
+            return
+        }
+        if let last = lastRedirect, now &- last < Ticks.perSecond { return }
         let back = routing.route(to: packet.key.source)
         guard back.isUsable, back.interface == frame.interface, !back.hasGateway else { return }
         lastRedirect = now

@@ -30,11 +30,25 @@ extension Director {
     mutating func carry(
         _ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry, _ transport: Transport
     ) {
-        serviceRow.countIn(entry.serviceSlot, bytes: packet.networkLength)
-        destinationRow.countIn(entry.destinationSlot, bytes: packet.networkLength)
+        countIn(entry, packet)
         advance(entry, frame, packet, transport, .request)
         entry.count(length: packet.networkLength, isRequest: true)
         forward(&frame, packet, entry)
+    }
+
+    /// Count a client's packet at its service and destination, while the rules name the destination
+    /// (`ip_vs_core.c`, `ip_vs_in_stats`).
+    func countIn(_ entry: ConnectionEntry, _ packet: PacketDescription) {
+        guard slots.destination(entry.destinationSlot).isAvailable else { return }
+        serviceRow.countIn(entry.serviceSlot, bytes: packet.networkLength)
+        destinationRow.countIn(entry.destinationSlot, bytes: packet.networkLength)
+    }
+
+    /// Count a server's packet of `length` bytes, network header included, likewise (`ip_vs_out_stats`).
+    func countOut(_ entry: ConnectionEntry, length: Int) {
+        guard slots.destination(entry.destinationSlot).isAvailable else { return }
+        serviceRow.countOut(entry.serviceSlot, bytes: length)
+        destinationRow.countOut(entry.destinationSlot, bytes: length)
     }
 
     /// Move an entry's state and timer for a packet.

@@ -26,12 +26,17 @@ extension Director {
         case EtherType.arp:
             return true
         case EtherType.ipv4:
-            guard case .packet = Classify.v4(frame.bytes, at: EthernetHeader.length, into: &packet) else { return false }
+            guard case .packet = Classify.v4(frame.bytes, at: EthernetHeader.length, into: &packet) else {
+                return false
+            }
         case EtherType.ipv6:
-            guard case .packet = Classify.v6(frame.bytes, at: EthernetHeader.length, into: &packet) else { return false }
+            guard case .packet = Classify.v6(frame.bytes, at: EthernetHeader.length, into: &packet) else {
+                return false
+            }
         default:
             return false
         }
+        if Self.isSolicitation(frame, packet) { return true }
         let key = packet.key
         if routing.isLocal(key.destination) {
             guard isGuarded, packet.hasTransport, Transport(key.transportProtocol) != nil else { return false }

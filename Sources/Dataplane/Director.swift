@@ -11,14 +11,16 @@ public struct Director: ~Copyable {
     let table: ConnectionTable
     let slots: StateSlots
     let settings: SettingsView
-    let engine: Engine
+    let engine: EngineView
+    /// Keep alive what the handles point to.
+    private let owners: (Engine, EndCounters)
     let serviceRow: TrafficRow
     let destinationRow: TrafficRow
     let worker: UInt8
     /// What is sent.
     public var outbox = Outbox()
     /// How frames ended.
-    public let counters: EndCounters
+    let counters: EndRow
     /// Packets that wait for their next hop's MAC.
     public var neighborQueue = NeighborQueue()
     /// Where `explain` is told; nil: nobody asked.
@@ -37,6 +39,20 @@ public struct Director: ~Copyable {
     var random: UInt64
     var identification: UInt16 = 1
     var lastRedirect: Tick?
+    /// Datagrams whose fragments have not all come.
+    var fragments = Fragments()
+    /// The complete datagram that the packet at hand is, a place in `fragments`; nil: it came in one piece.
+    var datagramAtHand: Int?
+    /// Received frames that end with the packet at hand.
+    var framesAtHand = 1
+    /// What routers said of the ways to tunnel destinations.
+    var pathMTUs = PathMTUCache()
+    /// Whether nobody else answers for the host's addresses, as in a replay: live, the host's stack has its own copies.
+    public var isWholeHost = false
+    /// Interfaces, a bit each by slot, whose ports do not take super-frames.
+    public var slotsWithoutSuperFrames: UInt64 = 0
+    /// Interfaces, a bit each by slot, whose ports do not take partial checksums.
+    public var slotsWithoutPartialChecksums: UInt64 = 0
 
     /// A director for `worker` of `engine`.
     /// - Parameters:
@@ -44,20 +60,21 @@ public struct Director: ~Copyable {
     ///   - now: the clock.
     ///   - seed: for schedulers that draw; equal seeds give equal choices.
     public init(engine: Engine, worker: Int, routing: RoutingView, now: Tick, seed: UInt64, counters: EndCounters) {
-        self.engine = engine
+        self.engine = engine.view
+        owners = (engine, counters)
         table = engine.table
         slots = engine.slots
         settings = engine.settings.view
         serviceRow = engine.serviceRow(worker: worker)
         destinationRow = engine.destinationRow(worker: worker)
         self.worker = UInt8(worker)
-        self.counters = counters
+        self.counters = counters.row
         expiry = Expiry(table: engine.table, inboxes: engine.inboxes, worker: UInt8(worker), now: now)
         participant = Participant(engine.table, number: worker)
-        services = engine.services
+        services = engine.serviceTable
         self.routing = routing
         marks = MarkRules()
-        flushesDone = engine.flushCount
+        flushesDone = engine.view.flushCount
         flushCursor = 0
         flushEnd = 0
         random = seed
@@ -76,7 +93,7 @@ public struct Director: ~Copyable {
     /// `Expiry.bound` of them.
     /// - Returns: whether expired entries are left for the next batch.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public mutating func begin(now: Tick, routing: RoutingView) -> Bool {
         self.now = now
@@ -86,14 +103,16 @@ public struct Director: ~Copyable {
         var budget = expiry.begin()
         while let entry = expiry.next(now: now, budget: &budget) { expire(entry) }
         flushDeletedDestinations()
-        neighborQueue.expire(now: now, &outbox, routing, counters)
+        neighborQueue.expire(
+            now: now, &outbox, routing, counters, services: serviceRow, destinations: destinationRow)
+        endIncompleteDatagrams()
         return expiry.isBehind(now: now)
     }
 
     /// Handle frames from `first` on, until all are done or the outbox is full.
     /// - Returns: the first frame that is left; `frames.count` when all are done. Send, `empty` the outbox, go on there.
     #if !DEBUG
-    @_noAllocation @_noLocks
+        @_noAllocation @_noLocks
     #endif
     public mutating func process(_ frames: UnsafeMutableBufferPointer<Frame>, from first: Int = 0) -> Int {
         var index = first
@@ -109,13 +128,13 @@ public struct Director: ~Copyable {
     // MARK: Ends
 
     mutating func drop(_ reason: DropReason) {
-        counters.count(reason)
+        counters.count(reason, framesAtHand)
         trace?.note(.drop(reason))
     }
 
     mutating func pass(_ frame: Frame) {
-        counters.count(.pass)
-        outbox.pass(frame)
+        counters.count(.pass, framesAtHand)
+        if let datagram = datagramAtHand { passDatagram(frame, datagram) } else { outbox.pass(frame) }
         trace?.note(.pass)
     }
 

@@ -31,20 +31,8 @@ public final class EndCounters: @unchecked Sendable {
         unsafe cells.deallocate()
     }
 
-    func add(_ place: Int, _ amount: UInt64 = 1) {
-        unsafe cells[place].store(cells[place].load(ordering: .relaxed) &+ amount, ordering: .relaxed)
-    }
-
-    func count(_ end: FrameEnd) { add(Int(end.rawValue)) }
-    func count(_ reason: DropReason) {
-        add(Int(FrameEnd.drop.rawValue))
-        add(8 &+ Int(reason.rawValue))
-    }
-    func withdraw(_ end: FrameEnd) { add(Int(end.rawValue), UInt64.max) }
-    func countReceived() { add(4) }
-    func wait(_ amount: Int) { add(5, UInt64(bitPattern: Int64(amount))) }
-    func countMade() { add(6) }
-    func countEvicted() { add(7) }
+    /// What the one writer counts with.
+    public var row: EndRow { unsafe EndRow(cells) }
 
     /// Frames that ended so.
     public func total(_ end: FrameEnd) -> UInt64 { unsafe cells[Int(end.rawValue)].load(ordering: .relaxed) }
@@ -60,4 +48,26 @@ public final class EndCounters: @unchecked Sendable {
     public var made: UInt64 { unsafe cells[6].load(ordering: .relaxed) }
     /// Embryonic entries given up to make room.
     public var evicted: UInt64 { unsafe cells[7].load(ordering: .relaxed) }
+}
+
+/// The writer's side of `EndCounters`, which must outlive it.
+@safe
+public struct EndRow {
+    let cells: UnsafeMutablePointer<Atomic<UInt64>>
+    init(_ cells: UnsafeMutablePointer<Atomic<UInt64>>) { unsafe self.cells = cells }
+
+    func add(_ place: Int, _ amount: UInt64 = 1) {
+        unsafe cells[place].store(cells[place].load(ordering: .relaxed) &+ amount, ordering: .relaxed)
+    }
+
+    func count(_ end: FrameEnd, _ amount: Int = 1) { add(Int(end.rawValue), UInt64(amount)) }
+    func count(_ reason: DropReason, _ amount: Int = 1) {
+        add(Int(FrameEnd.drop.rawValue), UInt64(amount))
+        add(8 &+ Int(reason.rawValue), UInt64(amount))
+    }
+    func withdraw(_ end: FrameEnd) { add(Int(end.rawValue), UInt64.max) }
+    func countReceived() { add(4) }
+    func wait(_ amount: Int) { add(5, UInt64(bitPattern: Int64(amount))) }
+    func countMade(_ amount: Int = 1) { add(6, UInt64(amount)) }
+    func countEvicted() { add(7) }
 }

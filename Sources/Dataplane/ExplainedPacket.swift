@@ -54,11 +54,13 @@ public struct ExplainedPacket: Sendable {
         case .scheduled(let record, let place, let slots):
             return scheduled(record, place, slots)
         case .template(let entry):
-            return "a persistence template of \(entry.client) chose \(endpoint(entry.destination, entry.destinationPort))"
+            return
+                "a persistence template of \(entry.client) chose \(endpoint(entry.destination, entry.destinationPort))"
         case .made(let entry):
             return "a connection entry was made: \(describe(entry))"
         case .entry(let entry, let direction):
-            return "it belongs to a connection entry (\(direction == .request ? "request" : "reply")): \(describe(entry))"
+            return
+                "it belongs to a connection entry (\(direction == .request ? "request" : "reply")): \(describe(entry))"
         case .state(let change, let transport, let entry):
             let seconds = entry.timeout / Ticks.perSecond
             let names = (transport.name(of: change.old), transport.name(of: change.new))
@@ -67,6 +69,14 @@ public struct ExplainedPacket: Sendable {
                 : "state \(names.0) becomes \(names.1), timer \(seconds) s"
         case .routed(let route, let mac):
             return "leaves by interface \(route.interface), next hop \(route.nextHop) at \(mac?.description ?? "?")"
+        case .waitsForFragments(let packet):
+            return
+                "a fragment from byte \(packet.fragmentOffset) on, \(packet.key.source) > \(packet.key.destination): "
+                + "waits for the others"
+        case .assembled(let count):
+            return "the last of \(count) fragments: put together"
+        case .wrapped(let kind, let overhead):
+            return "wrapped for the tunnel: \(kind), \(overhead) bytes before it"
         case .waits(let route):
             return "waits for the MAC of its next hop \(route.nextHop) on interface \(route.interface)"
         case .sent(let interface, let length):
@@ -92,7 +102,9 @@ public struct ExplainedPacket: Sendable {
             return "\(mark)\(name) (weight \(state.weight), active \(state.active), inactive \(state.inactive))"
         }
         let rest = record.count > 8 ? ", …" : ""
-        guard place != nil else { return "\(record.scheduler.name) found no usable real server: \(shown.joined(separator: ", "))" }
+        guard place != nil else {
+            return "\(record.scheduler.name) found no usable real server: \(shown.joined(separator: ", "))"
+        }
         return "\(record.scheduler.name) chose the one with a star: \(shown.joined(separator: ", "))\(rest)"
     }
 

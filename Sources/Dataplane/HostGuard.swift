@@ -23,7 +23,7 @@ extension Engine {
     public func ownedTraffic(isHostAddress: (IPAddress) -> Bool) -> OwnedTraffic {
         var traffic = OwnedTraffic()
         var seen: Set<IPAddress> = []
-        for status in serviceStatuses() {
+        for status in services() {
             for destination in status.destinations {
                 let key = destination.destination.key
                 guard case .address(let transportProtocol, _, let port) = status.service.key else {

@@ -19,8 +19,12 @@ public struct NeighborQueue: ~Copyable {
         var error: Frame
         var errorRoute: RouteResult
         var hasError: Bool
+        /// Slots of the service and the destination that count the error as the server's.
+        var errorSlots: (service: UInt32, destination: UInt32)?
         var route: RouteResult
         var deadline: Tick
+        /// Received frames that end with this one: none of a frame that we made.
+        var ends: Int
         var isUsed: Bool
     }
 
@@ -52,7 +56,7 @@ public struct NeighborQueue: ~Copyable {
                 to: Waiting(
                     frame: Frame(buffer: base, capacity: Self.slotBytes),
                     error: Frame(buffer: base + Self.slotBytes, capacity: Self.errorBytes), errorRoute: route,
-                    hasError: false, route: route, deadline: 0, isUsed: false))
+                    hasError: false, errorSlots: nil, route: route, deadline: 0, ends: 0, isUsed: false))
         }
     }
 
@@ -84,16 +88,35 @@ public struct NeighborQueue: ~Copyable {
     /// Where the error of `place` is to be written, from the first byte of its Ethernet header.
     func errorBytes(_ place: Int) -> PacketBytes { unsafe slots[place].error.writable }
 
-    mutating func setError(_ place: Int, length: Int, route: RouteResult) {
+    mutating func setError(
+        _ place: Int, length: Int, route: RouteResult, slots counted: (service: UInt32, destination: UInt32)?
+    ) {
         unsafe slots[place].error.start = Frame.headroom
         unsafe slots[place].error.length = length
         unsafe slots[place].error.interface = route.interface
         unsafe slots[place].errorRoute = route
+        unsafe slots[place].errorSlots = counted
         unsafe slots[place].hasError = true
     }
 
-    /// Keep a copy of `frame` at `place`. False when it is too long.
-    mutating func fill(_ place: Int, with frame: Frame) -> Bool {
+    /// Set the 16 bits at `offset` of the packet that the error of `place` quotes.
+    func patchQuote(_ place: Int, isV4: Bool, at offset: Int, with value: UInt16) {
+        guard unsafe slots[place].hasError else { return }
+        let network = unsafe slots[place].error.bytes.dropping(EthernetHeader.length)
+        let start = isV4 ? IPv4Header.minimumLength : IPv6Header.length
+        guard start &+ ICMPHeader.length &+ offset &+ 2 <= network.count else { return }
+        network.store(value, start &+ ICMPHeader.length &+ offset)
+        if isV4 {
+            ICMPHeader(unchecked: network.dropping(start)).fillChecksum()
+        } else {
+            let header = IPv6Header(unchecked: network)
+            ICMPv6Header(unchecked: network.dropping(start)).fillChecksum(
+                source: header.source, destination: header.destination)
+        }
+    }
+
+    /// Keep a copy of `frame`, with which `ends` received frames end, at `place`. False when it is too long.
+    mutating func fill(_ place: Int, with frame: Frame, ends: Int) -> Bool {
         unsafe slots[place].frame.start = Frame.headroom
         unsafe slots[place].frame.length = 0
         guard unsafe frame.length <= slots[place].frame.writable.count else { return false }
@@ -101,6 +124,7 @@ public struct NeighborQueue: ~Copyable {
         unsafe slots[place].frame.length = frame.length
         unsafe slots[place].frame.interface = frame.interface
         unsafe slots[place].frame.offload = frame.offload
+        unsafe slots[place].ends = ends
         return true
     }
 
@@ -116,32 +140,44 @@ public struct NeighborQueue: ~Copyable {
     }
 
     /// Send what can be sent now, and answer what has waited too long.
-    mutating func expire(now: Tick, _ outbox: inout Outbox, _ routing: RoutingView, _ counters: EndCounters) {
+    mutating func expire(
+        now: Tick, _ outbox: inout Outbox, _ routing: RoutingView, _ counters: EndRow,
+        services: TrafficRow, destinations: TrafficRow
+    ) {
         guard count > 0 else { return }
         for place in 0..<Self.capacity where unsafe slots[place].isUsed {
             let route = unsafe slots[place].route
             let neighbor = routing.neighbor(interface: route.interface, address: route.nextHop)
+            let ends = unsafe slots[place].ends
             if neighbor.isUsable {
                 let frame = unsafe slots[place].frame
                 Ethernet.address(frame.bytes, from: routing.interface(route.interface).mac, to: neighbor.mac)
-                if outbox.sendCopy(frame) { counters.count(.forward) } else { counters.count(.noBuffer) }
+                if outbox.sendCopy(frame) { counters.count(.forward, ends) } else { counters.count(.noBuffer, ends) }
             } else if !Ticks.isBefore(now, unsafe slots[place].deadline) || neighbor.state == .failed {
-                counters.count(.noNeighbor)
-                if unsafe slots[place].hasError {
-                    let error = unsafe slots[place].error
-                    let back = unsafe slots[place].errorRoute
-                    let hop = routing.neighbor(interface: back.interface, address: back.nextHop)
-                    if hop.isUsable {
-                        Ethernet.address(error.bytes, from: routing.interface(back.interface).mac, to: hop.mac)
-                        if outbox.sendCopy(error) { counters.countMade() }
+                counters.count(.noNeighbor, ends)
+                if unsafe slots[place].hasError, sendError(place, &outbox, routing) {
+                    counters.countMade()
+                    if let counted = unsafe slots[place].errorSlots {
+                        let length = unsafe slots[place].error.length &- EthernetHeader.length
+                        services.countOut(counted.service, bytes: length)
+                        destinations.countOut(counted.destination, bytes: length)
                     }
                 }
             } else {
                 continue
             }
-            counters.wait(-1)
+            counters.wait(-ends)
             cancel(place)
         }
+    }
+
+    private func sendError(_ place: Int, _ outbox: inout Outbox, _ routing: RoutingView) -> Bool {
+        let error = unsafe slots[place].error
+        let back = unsafe slots[place].errorRoute
+        let hop = routing.neighbor(interface: back.interface, address: back.nextHop)
+        guard hop.isUsable else { return false }
+        Ethernet.address(error.bytes, from: routing.interface(back.interface).mac, to: hop.mac)
+        return outbox.sendCopy(error)
     }
 }
 
@@ -155,13 +191,19 @@ enum Ethernet {
 }
 
 extension Outbox {
-    /// Send a copy of `frame`, whose memory is about to be used for something else.
-    mutating func sendCopy(_ frame: Frame) -> Bool {
-        guard var copy = make(frame.length) else { return false }
+    /// A copy of `frame`, whose memory is about to be used for something else.
+    mutating func copy(_ frame: Frame) -> Frame? {
+        guard var copy = make(frame.length) else { return nil }
         copy.writable.copy(from: frame.bytes)
         copy.length = frame.length
         copy.interface = frame.interface
         copy.offload = frame.offload
+        return copy
+    }
+
+    /// Send a copy of `frame`.
+    mutating func sendCopy(_ frame: Frame) -> Bool {
+        guard let copy = copy(frame) else { return false }
         return send(copy)
     }
 }

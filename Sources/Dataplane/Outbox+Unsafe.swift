@@ -46,6 +46,13 @@ public struct Outbox: ~Copyable {
     /// Whether there is room for whatever one more received frame may lead to: 64 KB in small fragments.
     public var hasRoom: Bool { count &+ 160 < capacity && arenaSize &- used > 1 << 17 }
 
+    /// Whether there is room for so many made frames of `length` bytes at most.
+    func hasRoom(for frames: Int, of length: Int) -> Bool {
+        count &+ frames <= capacity && frames &* Self.size(length) <= arenaSize &- used
+    }
+
+    private static func size(_ length: Int) -> Int { (Frame.headroom &+ length &+ 63) & ~63 }
+
     /// Send `frame`.
     mutating func send(_ frame: Frame) -> Bool {
         guard count < capacity else { return false }
@@ -63,7 +70,7 @@ public struct Outbox: ~Copyable {
 
     /// An empty frame with room for `length` bytes; nil when the arena is used up.
     mutating func make(_ length: Int) -> Frame? {
-        let size = (Frame.headroom &+ length &+ 63) & ~63
+        let size = Self.size(length)
         guard used &+ size <= arenaSize else { return nil }
         let frame = unsafe Frame(buffer: arena + used, capacity: size)
         used &+= size

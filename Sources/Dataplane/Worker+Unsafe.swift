@@ -15,16 +15,12 @@ public struct WorkerConfiguration: Sendable {
     public var seed: UInt64
     /// Whether the guard keeps the host from handling what is ours.
     public var isGuarded: Bool
-    /// Whether the host forwards packets.
-    public var hostForwards: Bool
-
     /// From its parts.
-    public init(number: Int, processor: Int? = nil, seed: UInt64, isGuarded: Bool, hostForwards: Bool) {
+    public init(number: Int, processor: Int? = nil, seed: UInt64, isGuarded: Bool) {
         self.number = number
         self.processor = processor
         self.seed = seed
         self.isGuarded = isGuarded
-        self.hostForwards = hostForwards
     }
 }
 
@@ -39,6 +35,7 @@ public final class Worker: @unchecked Sendable {
     private let ports: [any Port]
     private let resolver: any NeighborResolver
     private let event: Int32
+    private let hostForwards = Atomic<Bool>(false)
     private let isStopping = Atomic<Bool>(false)
     private let requests = Mutex<[Request]>([])
     private let hasRequests = Atomic<Bool>(false)
@@ -103,6 +100,9 @@ public final class Worker: @unchecked Sendable {
     /// Wake the thread: something was published.
     public func wake() { CLinuxNet_signalEvent(event) }
 
+    /// Whether the host forwards packets (`net.ipv4.ip_forward`).
+    public func setHostForwards(_ forwards: Bool) { hostForwards.store(forwards, ordering: .relaxed) }
+
     /// Tell the network that these addresses are here.
     public func announce(_ addresses: [IPAddress]) { post(.announce(addresses)) }
 
@@ -153,14 +153,15 @@ public final class Worker: @unchecked Sendable {
                 isIdle = false
                 for place in 0..<count { unsafe frames[place].interface = slot }
                 if explained != nil {
-                    unsafe explain(UnsafeMutableBufferPointer(rebasing: frames[..<count]), &director, &explained, sorted)
+                    unsafe explain(
+                        UnsafeMutableBufferPointer(rebasing: frames[..<count]), &director, &explained, sorted)
                     continue
                 }
                 var next = 0
                 while next < count {
                     next = unsafe director.process(UnsafeMutableBufferPointer(rebasing: frames[..<count]), from: next)
                     director.settlePassed(
-                        isGuarded: configuration.isGuarded, forwards: configuration.hostForwards)
+                        isGuarded: configuration.isGuarded, forwards: hostForwards.load(ordering: .relaxed))
                     unsafe send(&director, sorted)
                 }
             }
@@ -240,7 +241,7 @@ public final class Worker: @unchecked Sendable {
             let interface = unsafe frames[place].interface
             director.trace = explained == nil ? nil : DecisionTrace()
             _ = unsafe director.process(UnsafeMutableBufferPointer(rebasing: frames[place..<(place + 1)]))
-            director.settlePassed(isGuarded: configuration.isGuarded, forwards: configuration.hostForwards)
+            director.settlePassed(isGuarded: configuration.isGuarded, forwards: hostForwards.load(ordering: .relaxed))
             if let trace = director.trace, trace.count > 0, let asked = explained {
                 let sent: [[UInt8]] = (0..<director.outbox.count).map {
                     unsafe director.outbox.sending[$0].bytes.prefix(128).array()

@@ -10,17 +10,19 @@ final class CommandRunner {
 
     init(_ session: Session) {
         self.session = session
-        executor = CommandExecutor(table: session.engine)
+        executor = CommandExecutor(resolver: FixedResolver.wellKnown)
     }
 
-    /// Run a command line.
+    /// Run a command line with what it reads from standard input.
     /// - Returns: what `ipvsadm` answered; nil for other commands.
-    func run(_ line: String) throws -> CommandResult? {
+    func run(_ line: String, input: String = "") throws -> CommandResult? {
         var words = Self.split(line)[...]
         if words.first == "busybox" { words.removeFirst() }
         switch words.first {
         case "ipvsadm":
-            return ipvsadm(Array(words.dropFirst()))
+            return ipvsadm(Array(words.dropFirst()), input: input)
+        case "sh" where words.last?.contains("ipvsadm -R <") == true:
+            _ = ipvsadm(["-R"], input: input)
         case "sysctl":
             for word in words.dropFirst() where word.contains("=") {
                 let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
@@ -37,7 +39,9 @@ final class CommandRunner {
     }
 
     /// Run `ipvsadm` with these arguments.
-    func ipvsadm(_ arguments: [String]) -> CommandResult { executor.run(arguments, input: "") }
+    func ipvsadm(_ arguments: [String], input: String = "") -> CommandResult {
+        executor.execute(arguments, standardInput: input, on: session.engine)
+    }
 
     /// `… ip daddr PREFIX meta mark set N`.
     private func mark(_ words: [String], _ line: String) throws {

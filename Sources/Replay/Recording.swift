@@ -12,6 +12,8 @@ struct RecordedStep: Decodable {
     let time: Double?
     /// The command of `cmd`.
     let command: String?
+    /// What the command of `cmd` read from standard input.
+    let input: String?
     /// The interface of `inject`.
     let interface: String?
     /// The frame of `inject`: its place in the interface's capture.
@@ -22,7 +24,8 @@ struct RecordedStep: Decodable {
     let label: String?
 
     enum CodingKeys: String, CodingKey {
-        case number = "n", operation = "op", time = "t", command = "cmd", interface = "if", frame, seconds = "secs", label
+        case number = "n", operation = "op", time = "t", command = "cmd", input = "stdin", interface = "if", frame,
+            seconds = "secs", label
     }
 }
 

@@ -28,7 +28,7 @@ public enum RecordingReplay {
             case .comment: continue
             case .cmd:
                 guard let command = step.command else { continue }
-                if let result = try commands.run(command) {
+                if let result = try commands.run(command, input: step.input ?? "") {
                     output.add(
                         ReplayOutput.Command(
                             n: step.number, rc: Int(result.status), stdout: result.standardOutput,

@@ -29,6 +29,7 @@ final class Session {
                 entries: 1 << 16, services: 1 << 12, destinations: 1 << 14, secret: HashSecret(Self.seed, ~Self.seed)))
         director = Director(
             engine: engine, worker: 0, routing: routing.view, now: 0, seed: Self.seed, counters: counters)
+        director.isWholeHost = true
         unsafe buffer = .allocate(byteCount: Self.bufferSize, alignment: 64)
         forwards = topology.settings.contains { $0.name == "net.ipv4.ip_forward" && $0.value != "0" }
         for (name, value) in topology.settings { set(name, value) }

@@ -65,6 +65,13 @@ public struct ConnectionTable {
     /// Entries in the table, templates included.
     public var count: Int { unsafe shared.pointee.count.load(ordering: .relaxed) }
 
+    /// Whether so few entries are left that room should be made: the new ones of some batches, or an eighth.
+    @inlinable @inline(__always)
+    public var isNearlyFull: Bool {
+        let reserve = capacity / 8 < 256 ? capacity / 8 : 256
+        return unsafe shared.pointee.count.load(ordering: .relaxed) >= Int(capacity &- reserve)
+    }
+
     @inlinable @inline(__always)
     func home(_ hash: UInt64) -> Int {
         Int(truncatingIfNeeded: (hash >> 32 &* homeCount) >> 32)

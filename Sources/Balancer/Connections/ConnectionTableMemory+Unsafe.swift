@@ -1,24 +1,29 @@
-/// Where the table's memory comes from: `allocate` hands out zeroed memory aligned to a cache line.
+/// Where the table's memory comes from: `allocate` hands out zeroed memory aligned to a cache line, its pages touched or,
+/// where that is said, left for the first use to touch.
 ///
 /// `Balancer` makes no system call, so whoever starts workers passes mapped, pre-faulted memory (huge pages pay from a
 /// million entries on); tests take it from the heap.
 @safe
 public struct MemoryProvider: Sendable {
-    let allocate: @Sendable (Int) -> UnsafeMutableRawBufferPointer
+    let provide: @Sendable (Int, Bool) -> UnsafeMutableRawBufferPointer
     let release: @Sendable (UnsafeMutableRawBufferPointer) -> Void
 
     /// From its two functions.
     public init(
-        allocate: @escaping @Sendable (Int) -> UnsafeMutableRawBufferPointer,
+        allocate: @escaping @Sendable (_ count: Int, _ isPrefaulted: Bool) -> UnsafeMutableRawBufferPointer,
         release: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Void
     ) {
-        unsafe self.allocate = allocate
+        unsafe provide = allocate
         unsafe self.release = release
+    }
+
+    func allocate(_ count: Int, isPrefaulted: Bool = true) -> UnsafeMutableRawBufferPointer {
+        unsafe provide(count, isPrefaulted)
     }
 
     /// From the heap.
     public static let heap = unsafe MemoryProvider(
-        allocate: { count in
+        allocate: { count, _ in
             let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
             unsafe memory.initializeMemory(as: UInt8.self, repeating: 0)
             return unsafe memory
@@ -64,7 +69,7 @@ public final class ConnectionTableMemory: @unchecked Sendable {
         let offsets = sizes.reduce(into: [0]) { $0.append(($0[$0.count - 1] + $1 + 63) & ~63) }
         bytes = offsets[sizes.count]
         unsafe block = provider.allocate(bytes)
-        unsafe wideBlock = provider.allocate(size.entries * 64)
+        unsafe wideBlock = provider.allocate(size.entries * 64, isPrefaulted: false)
         let base = unsafe block.baseAddress.unsafelyUnwrapped
         func place<T: ~Copyable>(_ index: Int, _ type: T.Type, _ count: Int) -> UnsafeMutablePointer<T> {
             unsafe base.advanced(by: offsets[index]).bindMemory(to: type, capacity: count)

@@ -152,22 +152,40 @@ extension ConnectionEntry {
 
 extension ConnectionEntry {
     /// This entry ends before `template` does.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func control(by template: ConnectionEntry) {
         template.addControlled()
         control = template.index
     }
 
     /// A template has seen one of its connections answered (kernel: `IP_VS_CTPL_S_ASSURED`).
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func assure() {
         if state == 0 { unsafe _ = hot.pointee.state.bitwiseOr(1, ordering: .acquiringAndReleasing) }
     }
 
+    /// Whether it is a TCP connection whose handshake has not been completed.
+    public var isEmbryonic: Bool {
+        transportProtocol == IPProtocol.tcp && !kind.contains(.template) && !flags.contains(.removed)
+            && TCPTracking.isEmbryonic(state)
+    }
+
     /// Whether `worker` made it, and so keeps its timer.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func isOwned(by worker: UInt8) -> Bool { owner == worker }
 }
 
 extension ConnectionTable {
     /// `entry` has ended: its template controls one less.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func release(control: UInt32, of entry: ConnectionEntry) {
         self.entry(control).removeControlled()
         entry.control = nil
@@ -175,6 +193,9 @@ extension ConnectionTable {
 
     /// Take a template out of the clients' way though its time is not up: no lookup finds it any more, and listings show
     /// it with ports 65535 (`ip_vs_conn.c`, `ip_vs_check_template`). It stays armed, and in `count`.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func rename(_ template: ConnectionEntry) {
         guard !template.set(.renamed).contains(.renamed) else { return }
         clearSlot(hash(template.requestKey), template.index &+ 1)

@@ -226,11 +226,12 @@ public struct Expiry: ~Copyable {
         return (slot &+ 1) &<< Self.shift
     }
 
-    /// The entries armed soonest, until `body` takes one; at most `most` are looked at. For making room.
+    /// The TCP entry without a completed handshake that is armed soonest, which is the oldest; at most `most` entries are
+    /// looked at. For making room.
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    public func soonest(most: Int, _ body: (ConnectionEntry) -> Bool) -> ConnectionEntry? {
+    public func soonestEmbryonic(most: Int) -> ConnectionEntry? {
         var looked = 0
         var slot = position
         let end = position &+ Self.slots
@@ -242,7 +243,7 @@ public struct Expiry: ~Copyable {
                 guard looked < most else { return found }
                 looked &+= 1
                 let entry = table.entry(next &- 1)
-                if body(entry) { found = entry }
+                if entry.isEmbryonic { found = entry }
                 next = entry.timerNext
             }
             if let found { return found }

@@ -1,10 +1,10 @@
 /// What listings show. Control thread.
 extension Engine {
     /// Every service, in the order they were added.
-    public func serviceStatuses() -> [ServiceStatus] { order.compactMap { serviceStatus($0) } }
+    public func services() -> [ServiceStatus] { order.compactMap { service($0) } }
 
     /// One service; nil when there is none.
-    public func serviceStatus(_ key: ServiceKey) -> ServiceStatus? {
+    public func service(_ key: ServiceKey) -> ServiceStatus? {
         guard let rule = rules[key] else { return nil }
         return ServiceStatus(
             service: rule.service, counters: rule.traffic.counters, rates: rule.traffic.rates,
@@ -21,7 +21,7 @@ extension Engine {
     }
 
     /// Every entry and template, in no order.
-    public func connectionStatuses() -> [ConnectionStatus] {
+    public func connections() -> [ConnectionStatus] {
         var list: [ConnectionStatus] = []
         forEachEntry { list.append(status($0)) }
         return list

@@ -112,17 +112,16 @@ extension Engine {
         }
     }
 
-    /// The three timeouts; a 0 leaves a value as it is.
-    public func setTimeouts(_ timeouts: Timeouts) {
-        var new = settings.timeouts
-        if timeouts.tcp != 0 { new.tcp = timeouts.tcp }
-        if timeouts.tcpFin != 0 { new.tcpFin = timeouts.tcpFin }
-        if timeouts.udp != 0 { new.udp = timeouts.udp }
-        settings.timeouts = new
+    /// The three timeouts that packets set from now on; running timers are not touched.
+    public var timeouts: Timeouts {
+        get { settings.timeouts }
+        set { settings.timeouts = newValue }
     }
 
     private func check(_ service: VirtualService) throws(RuleError) {
-        guard service.prefixLength >= 1, service.prefixLength <= service.key.family.bits else { throw .invalidArgument }
+        guard service.prefixLength >= (service.key.family == .v4 ? 0 : 1),
+            service.prefixLength <= service.key.family.bits
+        else { throw .invalidArgument }
     }
 
     private func check(_ destination: Destination) throws(RuleError) {
@@ -136,6 +135,7 @@ extension Engine {
         if added.destination.weight != 0 { added.lastWeight = added.destination.weight }
         state.weight = added.destination.weight
         state.serviceSlot = rule.slot
+        state.tunnel = added.destination.tunnel
         state.setThresholds(upper: added.destination.upperThreshold, lower: added.destination.lowerThreshold)
         state.set(.available)
     }

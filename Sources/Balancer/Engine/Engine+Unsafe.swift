@@ -1,4 +1,4 @@
-import Synchronization
+public import Synchronization
 
 /// Sizes and secrets of an engine, fixed at start.
 public struct EngineConfiguration: Sendable {
@@ -53,7 +53,9 @@ public final class Engine: @unchecked Sendable {
     private var current: PublishedTable
     private var retired: [(table: PublishedTable, epoch: UInt64)] = []
     private var tick: Tick = 0
-    private var nextFold: UInt64 = 0
+    private var nextFold: UInt64?
+    /// Grows with every change of the rules.
+    public private(set) var revision: UInt64 = 0
 
     /// Services in the order they were added.
     var order: [ServiceKey] = []
@@ -94,21 +96,21 @@ public final class Engine: @unchecked Sendable {
     public var tableBytes: Int { tableMemory.bytes }
     /// The state of destinations and services.
     public var slots: StateSlots { state.slots }
+    /// What workers read of the rules.
+    public var view: EngineView { unsafe EngineView(published, flushes) }
     /// The services in force; valid until the worker's next quiescent point.
-    public var services: ServiceTableView { unsafe published.pointee.load(ordering: .acquiring).pointee }
+    public var serviceTable: ServiceTableView { view.services }
     /// A worker's counters of services.
     public func serviceRow(worker: Int) -> TrafficRow { serviceTraffic.row(worker: worker) }
     /// A worker's counters of destinations.
     public func destinationRow(worker: Int) -> TrafficRow { destinationTraffic.row(worker: worker) }
-    /// How often the entries of deleted destinations were to be ended.
-    public var flushCount: UInt32 { unsafe flushes.pointee.load(ordering: .relaxed) }
-
     func requestFlush() { unsafe _ = flushes.pointee.wrappingAdd(1, ordering: .relaxed) }
 
     // MARK: Publishing
 
     /// Put the rules in force: workers see them from their next batch on.
     func publish() {
+        revision += 1
         let old = current
         current = PublishedTable(order.compactMap { rules[$0]?.block })
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
@@ -129,10 +131,13 @@ public final class Engine: @unchecked Sendable {
     ///   - milliseconds: since the start; never less than before.
     public func advance(milliseconds: UInt64) {
         tick = Tick(truncatingIfNeeded: milliseconds / Ticks.milliseconds)
-        while nextFold <= milliseconds {
+        let interval = UInt64(FoldedTraffic.interval) * 1000
+        var next = nextFold ?? milliseconds / interval * interval
+        while next <= milliseconds {
             foldCounters()
-            nextFold += UInt64(FoldedTraffic.interval) * 1000
+            next += interval
         }
+        nextFold = next
         for slot in trash.expired(milliseconds: milliseconds, slots) { state.giveBack(destination: slot) }
         if !retired.isEmpty { collect() }
     }
@@ -177,4 +182,27 @@ private final class PublishedTable {
     }
 
     deinit { unsafe view.deallocate() }
+}
+
+/// The workers' sight of an engine's rules: two words that the control thread writes.
+@safe
+public struct EngineView {
+    @usableFromInline let published: UnsafeMutablePointer<Atomic<UnsafeMutablePointer<ServiceTableView>>>
+    @usableFromInline let flushes: UnsafeMutablePointer<Atomic<UInt32>>
+
+    init(
+        _ published: UnsafeMutablePointer<Atomic<UnsafeMutablePointer<ServiceTableView>>>,
+        _ flushes: UnsafeMutablePointer<Atomic<UInt32>>
+    ) {
+        unsafe self.published = published
+        unsafe self.flushes = flushes
+    }
+
+    /// The services in force; valid until the worker's next quiescent point.
+    @inlinable @inline(__always)
+    public var services: ServiceTableView { unsafe published.pointee.load(ordering: .acquiring).pointee }
+
+    /// How often the entries of deleted destinations were to be ended.
+    @inlinable @inline(__always)
+    public var flushCount: UInt32 { unsafe flushes.pointee.load(ordering: .relaxed) }
 }

@@ -35,8 +35,7 @@ public enum Classify {
         return .packet
     }
 
-    /// As `v4`, for IPv6: extension headers are skipped up to the transport header. A hop-by-hop header hides the
-    /// transport, as it does from the kernel's IPVS.
+    /// As `v4`, for IPv6: extension headers are skipped up to the transport header.
     @inlinable
     public static func v6(
         _ bytes: PacketBytes, at networkOffset: Int, into description: inout PacketDescription
@@ -55,7 +54,8 @@ public enum Classify {
         description.key.destination = header.destination
         guard let found = header.findTransport() else { return .broken(.truncated) }
         description.transportOffset = networkOffset &+ found.offset
-        description.key.transportProtocol = found.startsWithHopByHop ? IPProtocol.hopByHop : found.transportProtocol
+        description.key.transportProtocol = found.transportProtocol
+        description.hasHopByHop = found.startsWithHopByHop
         if let offset = found.fragmentHeaderOffset {
             let fragment = IPv6Fragment(unchecked: bytes.dropping(networkOffset &+ offset))
             description.fragmentHeaderOffset = networkOffset &+ offset

@@ -44,6 +44,9 @@ public struct ICMPError: Sendable, BitwiseCopyable {
 
     /// Whether an error may be sent about this packet: not about an ICMP error, a later fragment, or a packet to or from
     /// more or less than one host (RFC 1122 §3.2.2, RFC 4443 §2.4 e).
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public static func isAllowed(about packet: PacketDescription, _ bytes: PacketBytes) -> Bool {
         let source = packet.key.source
         guard !source.isUnspecified, !source.isMulticast, !source.isLoopback, packet.fragmentOffset == 0,
@@ -67,6 +70,9 @@ public struct ICMPError: Sendable, BitwiseCopyable {
     ///   - quoted: the packet the error is about, from its network header to its end.
     ///   - identification: IPv4 id.
     /// - Returns: the length of the packet.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func write(
         to output: PacketBytes, quoting quoted: PacketBytes, source: IPAddress, destination: IPAddress,
         identification: UInt16

@@ -1,7 +1,7 @@
 import Wire
 
-/// dh: a table of 256 places, filled with the list in turn whatever the weights, looked up by the address that the client
-/// spoke to (`net/netfilter/ipvs/ip_vs_dh.c`). For caches behind a fwmark service.
+/// dh: a table of 256 places, filled with the list in turn whatever the weights, looked up by the address that the
+/// client spoke to (`net/netfilter/ipvs/ip_vs_dh.c`). For caches behind a fwmark service.
 enum DestinationHashing: Scheduler {
     static var title: String { "Destination hashing" }
     static var summary: String { "by a hash of the destination address" }

@@ -1,5 +1,5 @@
-/// lblc: an address that clients speak to keeps its destination, picked as wlc does, while that is there, has a weight and
-/// is not overloaded (`net/netfilter/ipvs/ip_vs_lblc.c`). For caches behind a fwmark service.
+/// lblc: an address that clients speak to keeps its destination, picked as wlc does, while that is there, has a weight
+/// and is not overloaded (`net/netfilter/ipvs/ip_vs_lblc.c`). For caches behind a fwmark service.
 ///
 /// As in the kernel a remembered destination at its upper threshold is still picked.
 enum LocalityBasedLeastConnection: Scheduler {

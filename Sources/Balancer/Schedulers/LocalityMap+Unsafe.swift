@@ -1,17 +1,18 @@
 import Synchronization
 import Wire
 
-/// What lblc and lblcr remember: for each address that clients speak to, its destinations, newest member first. A handle;
-/// `SchedulerMemory` owns the memory. Any worker, without waiting.
+/// What lblc and lblcr remember: for each address that clients speak to, its destinations, newest member first. A
+/// handle; `SchedulerMemory` owns the memory. Any worker, without waiting.
 ///
 /// The kernel chains entries in 1,024 buckets without a limit and sweeps above 16,384 of them
 /// (`net/netfilter/ipvs/ip_vs_lblc.c`). Here a bucket has room for 16, in 2,048 buckets; a full one gives up the entry
 /// that was used longest ago.
 ///
-/// Memory order: a bucket's first word counts changes and is odd during one. A writer makes it odd by compare-exchange from
-/// the value that its decision was read under, so that a decision on old contents is dropped, not applied; a releasing
-/// fence keeps the contents behind that. A reader takes the contents as one if the word was even and is the same after an
-/// acquiring fence. Whoever finds a bucket in change goes without the memory: the pick is valid all the same.
+/// Memory order: a bucket's first word counts changes and is odd during one. A writer makes it odd by compare-exchange
+/// from the value that its decision was read under, so that a decision on old contents is dropped, not applied; a
+/// releasing fence keeps the contents behind that. A reader takes the contents as one if the word was even and is the
+/// same after an acquiring fence. Whoever finds a bucket in change goes without the memory: the pick is valid all the
+/// same.
 @safe
 struct LocalityMap {
     private let words: UnsafeMutablePointer<Atomic<UInt64>>
@@ -24,7 +25,8 @@ struct LocalityMap {
     static var ways: Int { 16 }
     /// Words before the first bucket.
     private static var headerWords: Int { 8 }
-    /// Words of an entry before its members: address (two), last use and last change of the members (ticks, low and high).
+    /// Words of an entry before its members: address (two), last use and last change of the members (ticks, low and
+    /// high).
     private static var entryWords: Int { 3 }
 
     /// Bytes for entries of so many members.
@@ -141,8 +143,8 @@ struct LocalityMap {
 
     // MARK: Sweeps
 
-    // Words of the header: 0 entries; 1 taken (1 while a worker sweeps); 2 tick of the next sweep, with bit 32 once it is
-    // set; 3 number of the sweep; 4 buckets left; 5 bucket; 6 age that is swept; 7 entries still to go.
+    // Words of the header: 0 entries; 1 taken (1 while a worker sweeps); 2 tick of the next sweep, with bit 32 once it
+    // is set; 3 number of the sweep; 4 buckets left; 5 bucket; 6 age that is swept; 7 entries still to go.
 
     /// Entries.
     var count: Int { Int(load(0)) }

@@ -3,13 +3,13 @@ import Wire
 /// maglev, beyond the kernel: a Maglev table (NSDI 2016) of a size that the service chooses, looked up by the client's
 /// address, with `flag-2` and its port.
 ///
-/// Unlike mh it has the paper's 65537 places unless told otherwise, shares follow the weights to within a place or two,
-/// and the table depends on the set of destinations alone: directors that learnt them in another order agree. As in mh a
-/// quiesced destination keeps its places; a client whose place is unusable goes on to another, always.
+/// Unlike mh it has the paper's 65537 places unless told otherwise, shares follow the weights to within a few places,
+/// and the table depends on the set of destinations alone: directors that learnt them in another order agree. As in mh
+/// a quiesced destination keeps its places; a client whose place is unusable goes on to another, always.
 enum Maglev: Scheduler {
     static var title: String { "Maglev" }
     static var summary: String {
-        "as mh with a table of 251 to 131071 places, 65537 unless chosen (flag-2: with the client's port), always falling back"
+        "as mh with 251 to 131071 places, 65537 unless chosen, always falling back (flag-2: with the client's port)"
     }
     static var isBeyondKernel: Bool { true }
     static var flags: SchedulerFlags { .port }

@@ -1,7 +1,7 @@
 import Wire
 
-/// A 64-bit hash for the schedulers beyond the kernel's, the same on every director: the finaliser of SplitMix64 (Steele,
-/// Lea, Flood, OOPSLA 2014) over each word.
+/// A 64-bit hash for the schedulers beyond the kernel's, the same on every director: the finaliser of SplitMix64
+/// (Steele, Lea, Flood, OOPSLA 2014) over each word.
 enum Mixing {
     /// Each bit of the result depends on each bit of `value`.
     static func mix(_ value: UInt64) -> UInt64 {
@@ -21,7 +21,7 @@ enum Mixing {
         hash(request.client, flags.contains(.port) ? request.clientPort : 0)
     }
 
-    /// A number below `bound` from the top half of `hash`, without a division (Lemire, "Fast Random Integer Generation in
-    /// an Interval", 2019).
-    static func below(_ bound: Int, _ hash: UInt64) -> Int { Int((hash >> 32) &* UInt64(bound) >> 32) }
+    /// A number below `bound` from the top half of `hash`, without a division (Lemire, "Fast Random Integer Generation
+    /// in an Interval", 2019).
+    static func below(_ bound: Int, _ hash: UInt64) -> Int { Int(((hash >> 32) &* UInt64(bound)) >> 32) }
 }

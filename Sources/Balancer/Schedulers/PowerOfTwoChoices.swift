@@ -2,8 +2,8 @@
 /// its weight is taken (Mitzenmacher, Richa, Sitaraman, "The Power of Two Random Choices", 2001).
 ///
 /// Unlike twos a pick costs the same at 3 and at 10,000 destinations: a draw is one look into an alias table (Vose, "A
-/// Linear Algorithm for Generating Random Numbers with a Given Distribution", 1991). The randomness is the request's, so
-/// that a seeded worker repeats itself.
+/// Linear Algorithm for Generating Random Numbers with a Given Distribution", 1991). The randomness is the request's,
+/// so that a seeded worker repeats itself.
 enum PowerOfTwoChoices: Scheduler {
     static var title: String { "Power of two choices" }
     static var summary: String {
@@ -57,8 +57,8 @@ enum PowerOfTwoChoices: Scheduler {
         return nil
     }
 
-    /// The alias table: for each place the share of its column that is its own, in parts of 2^32, and the place that the
-    /// rest belongs to.
+    /// The alias table: for each place the share of its column that is its own, in parts of 2^32, and the place that
+    /// the rest belongs to.
     static func table(_ service: ServiceDestinations) -> [UInt32] {
         let count = service.records.count
         let weights = service.records.map { UInt64(max($0.weight, 0)) }

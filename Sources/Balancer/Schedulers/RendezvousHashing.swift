@@ -1,12 +1,12 @@
 import Wire
 
-/// rendezvous, beyond the kernel: each client has a score with each destination, and the highest wins (Thaler, Ravishankar,
-/// "Using Name-Based Mappings to Increase Hit Rates", 1998), weighted by the logarithm method (Schindelhauer, Schomaker,
-/// "Weighted Distributed Hash Tables", 2005).
+/// rendezvous, beyond the kernel: each client has a score with each destination, and the highest wins (Thaler,
+/// Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998), weighted by the logarithm method
+/// (Schindelhauer, Schomaker, "Weighted Distributed Hash Tables", 2005).
 ///
 /// Scores depend on nothing but addresses, ports and weights: directors with the same rules agree without talking. A
-/// destination that goes away or is full moves its own clients only; a changed weight moves only what it must. The table
-/// holds each destination's 64-bit hash, high half first. A pick looks at every destination.
+/// destination that goes away or is full moves its own clients only; a changed weight moves only what it must. The
+/// table holds each destination's 64-bit hash, high half first. A pick looks at every destination.
 enum RendezvousHashing: Scheduler {
     static var title: String { "Rendezvous hashing" }
     static var summary: String {

@@ -1,8 +1,9 @@
 /// rr: the next usable destination after the last pick, round the list, newest first
 /// (`net/netfilter/ipvs/ip_vs_rr.c`).
 ///
-/// The low half of the service's first word is the slot of the last pick plus one, 0 standing for the head of the list, as
-/// it is under wrr: a worker that still has the snapshot from before a change of scheduler leaves nothing unreadable.
+/// The low half of the service's first word is the slot of the last pick plus one, 0 standing for the head of the list,
+/// as it is under wrr: a worker that still has the snapshot from before a change of scheduler leaves nothing
+/// unreadable.
 enum RoundRobin: Scheduler {
     static var title: String { "Round robin" }
     static var summary: String { "each server in turn, whatever its weight (0: none)" }

@@ -2,8 +2,8 @@ public import Wire
 
 /// The schedulers. The registry: CLI, save and restore, help and the README table read it.
 ///
-/// A scheduler is a file of its own with an enum that conforms to `Scheduler`, a case here and a line in each of the two
-/// switches below.
+/// A scheduler is a file of its own with an enum that conforms to `Scheduler`, a case here and a line in each of the
+/// two switches below.
 public enum SchedulerKind: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopyable {
     case rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos
     case p2c, rendezvous, maglev

@@ -1,5 +1,5 @@
-/// Owns what a service's scheduler remembers beside its two words (lblc, lblcr). Control side: made when a service begins
-/// to use such a scheduler, kept by it and by each `ServiceBlock` that names the map.
+/// Owns what a service's scheduler remembers beside its two words (lblc, lblcr). Control side: made when a service
+/// begins to use such a scheduler, kept by it and by each `ServiceBlock` that names the map.
 @safe
 final class SchedulerMemory: @unchecked Sendable {
     /// What the service's record holds (`ServiceRecord.localityMap`).

@@ -1,6 +1,6 @@
 /// ovf: the usable destination with the highest weight among those with at most as many active connections as their
-/// weight says, ties to the newest (`net/netfilter/ipvs/ip_vs_ovf.c`). A destination so gets one connection more than its
-/// weight.
+/// weight says, ties to the newest (`net/netfilter/ipvs/ip_vs_ovf.c`). A destination so gets one connection more than
+/// its weight.
 enum WeightedOverflow: Scheduler {
     static var title: String { "Weighted overflow" }
     static var summary: String {

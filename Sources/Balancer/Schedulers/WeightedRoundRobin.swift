@@ -1,5 +1,6 @@
-/// wrr: rounds through the list in which only destinations of at least the current weight take a turn; each round lowers
-/// the current weight by the step, the greatest common divisor of the weights (`net/netfilter/ipvs/ip_vs_wrr.c`).
+/// wrr: rounds through the list in which only destinations of at least the current weight take a turn; each round
+/// lowers the current weight by the step, the greatest common divisor of the weights
+/// (`net/netfilter/ipvs/ip_vs_wrr.c`).
 ///
 /// The service's first word is (current weight << 32 | slot of the last pick + 1), 0 in the low half standing for the
 /// head of the list; `schedulerNumbers` are the step and the weight of the first round. The first round's weight is the
@@ -34,8 +35,8 @@ enum WeightedRoundRobin: Scheduler {
         }
         let largest = largestWeight(record, slots)
         guard largest > 0 else {
-            // Where the kernel stops looking: back at the last pick if it began in the middle of the last round, else at
-            // the head.
+            // Where the kernel stops looking: back at the last pick if it began in the middle of the last round, else
+            // at the head.
             guard wasLastRound, isFirstRoundPartial else { return (nil, WeightedPosition(weight: first, mark: 0)) }
             return (nil, WeightedPosition(weight: first &- (first &- 1) / step &* step, mark: position.mark))
         }

@@ -33,6 +33,18 @@ public struct TunnelOptions: Hashable, Sendable {
         self.port = port
         self.checksum = checksum
     }
+
+    /// All three in a word, for a destination's state: kind in the low byte, checksum in the next, port above.
+    @inlinable
+    var packed: UInt32 { UInt32(kind.rawValue) | UInt32(checksum.rawValue) << 8 | UInt32(port) << 16 }
+
+    /// From a word.
+    @inlinable
+    init(packed: UInt32) {
+        kind = TunnelKind(rawValue: UInt8(truncatingIfNeeded: packed)) ?? .ipip
+        checksum = TunnelChecksum(rawValue: UInt8(truncatingIfNeeded: packed >> 8)) ?? .none
+        port = UInt16(truncatingIfNeeded: packed >> 16)
+    }
 }
 
 /// A destination (real server) of a service as the rules state it.

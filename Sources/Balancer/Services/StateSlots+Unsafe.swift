@@ -31,7 +31,9 @@ struct DestinationCell: ~Copyable {
     /// Entries and templates that point here.
     @usableFromInline let references = Atomic<Int32>(0)
     @usableFromInline let serviceSlot = Atomic<UInt32>(0)
-    @usableFromInline let pad0: UInt64 = 0
+    /// `TunnelOptions`: kind in the low byte, checksum in the next, port above.
+    @usableFromInline let tunnel = Atomic<UInt32>(0)
+    @usableFromInline let pad0: UInt32 = 0
     @usableFromInline let pad1: UInt64 = 0
     @usableFromInline let pad2: UInt64 = 0
     @usableFromInline init() {}
@@ -140,6 +142,13 @@ public struct DestinationState {
         get { unsafe cell.pointee.serviceSlot.load(ordering: .relaxed) }
         nonmutating set { unsafe cell.pointee.serviceSlot.store(newValue, ordering: .relaxed) }
     }
+    /// How packets to it are wrapped. Entries follow a change at once, as in the kernel (`ip_vs_xmit.c` reads
+    /// `dest->tun_type` for each packet).
+    @inlinable @inline(__always)
+    public var tunnel: TunnelOptions {
+        get { unsafe TunnelOptions(packed: cell.pointee.tunnel.load(ordering: .relaxed)) }
+        nonmutating set { unsafe cell.pointee.tunnel.store(newValue.packed, ordering: .relaxed) }
+    }
     /// The flags.
     @inlinable @inline(__always)
     public var flags: DestinationFlags {
@@ -167,11 +176,12 @@ public struct DestinationState {
     }
 
     /// Set thresholds as a rule states them. A higher or absent upper threshold ends the overload
-    /// (`ip_vs_ctl.c`, `__ip_vs_update_dest`).
+    /// (`ip_vs_ctl.c`, `__ip_vs_update_dest`), one that is reached already begins it (recording `thresholds`).
     public func setThresholds(upper: UInt32, lower: UInt32) {
         let old = unsafe cell.pointee.upper.exchange(upper, ordering: .relaxed)
         unsafe cell.pointee.lower.store(lower, ordering: .relaxed)
         if upper == 0 || upper > old { clear(.overloaded) }
+        if upper != 0, UInt32(bitPattern: active &+ inactive) >= upper { set(.overloaded) }
     }
 
     /// Make it as new: for a slot that is given to another destination.

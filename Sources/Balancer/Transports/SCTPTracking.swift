@@ -81,6 +81,9 @@ public enum SCTPTracking {
 
     /// The event of a packet: its first chunk's, or ABORT where it follows COOKIE ECHO or COOKIE ACK; nil without a chunk.
     @usableFromInline
+    #if !DEBUG
+        @_noAllocation@_noLocks
+    #endif
     static func event(_ transport: PacketBytes) -> Event? {
         guard transport.count >= 16 else { return nil }
         var type = transport[12]
@@ -117,6 +120,9 @@ public enum SCTPTracking {
     // S-ACK-SENT, REJECTED, CLOSED.
 
     @usableFromInline
+    #if !DEBUG
+        @_noAllocation@_noLocks
+    #endif
     static func input(_ event: Event) -> StateRow {
         switch event {
         case .data: StateRow(es, i1, ii, cs, cr, cw, co, ce, es, ss, sr, sa, rj, cl)
@@ -133,6 +139,9 @@ public enum SCTPTracking {
     }
 
     @usableFromInline
+    #if !DEBUG
+        @_noAllocation@_noLocks
+    #endif
     static func output(_ event: Event) -> StateRow {
         switch event {
         case .data: StateRow(es, i1, ii, cs, cr, cw, co, ce, es, ss, sr, sa, rj, cl)
@@ -149,6 +158,9 @@ public enum SCTPTracking {
     }
 
     @usableFromInline
+    #if !DEBUG
+        @_noAllocation@_noLocks
+    #endif
     static func onlyInput(_ event: Event) -> StateRow {
         switch event {
         case .data: StateRow(es, i1, ii, cs, cr, es, co, ce, es, ss, sr, sa, rj, cl)

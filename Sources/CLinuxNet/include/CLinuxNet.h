@@ -7,6 +7,8 @@
 #define CLINUXNET_H
 
 #include "CLinuxNet_memory.h"
+#include "CLinuxNet_netlink.h"
+#include "CLinuxNet_nftables.h"
 #include "CLinuxNet_packet.h"
 #include "CLinuxNet_thread.h"
 #include "CLinuxNet_wait.h"

@@ -50,6 +50,9 @@ extension FilterAssembler {
     /// Compare with each range. Targets may be far, so each is reached through one long jump behind the block, which all
     /// ranges of the block share.
     private mutating func compare(_ ranges: ArraySlice<FilterRange<Label>>, otherwise: Label) {
+        if ranges.count == 1, let range = ranges.first, range.first == range.last {
+            return branch(FilterOperation.isEqual, range.first, whenTrue: range.target, whenFalse: otherwise)
+        }
         var stations: [(target: Label, station: Label)] = []
         let noMatch = label()
         for range in ranges {

@@ -116,7 +116,7 @@ import Wire
         #expect(bed.table.count == 1024)
     }
 
-    /// The oldest handshakes that were not completed go first (`Expiry.soonest`).
+    /// The oldest handshakes that were not completed go first (`Expiry.soonestEmbryonic`).
     @Test func roomIsMadeByTheOldestEmbryonicEntry() throws {
         let bed = OneWorkerTable(entries: 64)
         let established = TCPState.established.rawValue
@@ -130,11 +130,11 @@ import Wire
         }
         for expected in embryonic {
             let victim = try #require(
-                bed.expiry.soonest(most: 256) { TCPTracking.isEmbryonic($0.state) && !$0.flags.contains(.removed) })
+                bed.expiry.soonestEmbryonic(most: 256))
             #expect(victim.index == expected)
             bed.end(victim)
         }
-        #expect(bed.expiry.soonest(most: 256) { TCPTracking.isEmbryonic($0.state) } == nil)
+        #expect(bed.expiry.soonestEmbryonic(most: 256) == nil)
         #expect(bed.table.count == 10)
     }
 
@@ -142,7 +142,7 @@ import Wire
         let bed = OneWorkerTable(entries: 64)
         let entries = try (0..<5).map { try #require(bed.add(.numbered($0, state: 3), timeout: 1000)) }
         for entry in entries {
-            let victim = try #require(bed.expiry.soonest(most: 256) { _ in true })
+            let victim = try #require(bed.expiry.soonestEmbryonic(most: 256))
             #expect(victim.index == entry.index)
             bed.end(victim)
         }
@@ -152,10 +152,7 @@ import Wire
         let bed = OneWorkerTable(entries: 1024)
         for number in 0..<1000 { _ = try #require(bed.add(.numbered(number))) }
         var looked = 0
-        let found = bed.expiry.soonest(most: 256) { _ in
-            looked += 1
-            return false
-        }
+        let found = bed.expiry.soonestEmbryonic(most: 256)
         #expect(found == nil && looked == 256)
     }
 }

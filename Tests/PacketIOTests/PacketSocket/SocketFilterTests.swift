@@ -117,7 +117,7 @@ import Wire
         #expect(filter.instructions.count <= SocketFilter.kernelLimit)
         #expect(coarse.instructions.count <= SocketFilter.smallestLimit)
         var passed = 0
-        for _ in 0..<3000 {
+        for _ in 0..<1000 {
             let frame = sample.frame(&random)
             let context = FilterMachine.Context(
                 packetType: UInt32.random(in: 0..<20, using: &random) == 0 ? 3 : 0,
@@ -132,7 +132,7 @@ import Wire
             }
             #expect(try verdict(frame, coarse, context) || !expected, "seed \(seed), coarse: \(frame)")
         }
-        #expect((100...2900).contains(passed), "the sample says nothing: \(passed) of 3000 pass")
+        #expect((50...950).contains(passed), "the sample says nothing: \(passed) of 1000 pass")
     }
 
     @Test func manyServicesStayExact() throws {

@@ -1,0 +1,190 @@
+import Balancer
+import Dataplane
+import Wire
+
+/// A director with established connections, and a pool of frames of theirs to run through it in batches of 64.
+///
+/// Nothing but memory: no port, no system call while it runs. The pool is walked in order, flows being spread over it at
+/// random, so that frames come as cheaply as from a ring and connections in no order. Each batch is copied from the pool
+/// into buffers 2 KiB apart, as a port's receive would do, since the director rewrites in place.
+public final class Traffic {
+    /// Frames in a batch, as the worker takes them.
+    public static let batch = 64
+    static let spacing = 64
+    static let bufferSize = 2048
+    static let smallestPool = 65_536
+
+    let path: TrafficPath
+    let transport: TrafficTransport
+    let flows: Int
+    let engine: Engine
+    let routing: RoutingSnapshot
+    let counters = EndCounters()
+    var director: Director
+    private let pool: UnsafeMutableRawPointer
+    private let poolCount: Int
+    private let buffers: UnsafeMutableRawPointer
+    private let frames: UnsafeMutableBufferPointer<Frame>
+    private var position = 0
+    private var batches: UInt32 = 0
+
+    static let virtual = IPAddress(v4: 0xc612_0a50)
+    static let port: UInt16 = 80
+    static let clientSide = MACAddress(bits: 0x02_00_00_00_01_01)
+    static let serverSide = MACAddress(bits: 0x02_00_00_00_02_01)
+    static let client = MACAddress(bits: 0x02_00_00_00_01_02)
+    static func server(_ number: Int) -> IPAddress { IPAddress(v4: 0xc612_020b + UInt32(number)) }
+    static func serverMAC(_ number: Int) -> MACAddress { MACAddress(bits: 0x02_00_00_00_02_10 + UInt64(number)) }
+
+    /// Make the director and establish `flows` connections.
+    /// - Parameter pool: frames in the pool, at least; it has one of each flow in any case.
+    public init(_ path: TrafficPath, _ transport: TrafficTransport, flows: Int, pool smallest: Int? = nil) throws {
+        self.path = path
+        self.transport = transport
+        self.flows = flows
+        let interfaces = [
+            NetworkInterface(
+                slot: 0, name: "client0", mac: Self.clientSide, addresses: [InterfaceAddress("198.18.1.1/24")].compactMap { $0 }),
+            NetworkInterface(
+                slot: 1, name: "servers0", mac: Self.serverSide,
+                addresses: [InterfaceAddress("198.18.2.1/24")].compactMap { $0 }),
+        ]
+        var neighbors = [Neighbor(interface: 0, address: IPAddress(v4: 0xc612_01fe), mac: Self.client)]
+        for number in 0..<3 {
+            neighbors.append(Neighbor(interface: 1, address: Self.server(number), mac: Self.serverMAC(number)))
+        }
+        routing = try RoutingBuilder(
+            interfaces: interfaces, routeTexts: ["default via 198.18.1.254 dev client0"], neighbors: neighbors
+        ).build()
+        engine = Engine(
+            EngineConfiguration(
+                entries: max(1 << 18, flows + flows / 4), secret: HashSecret(0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321),
+                memory: .mapped))
+        let key = ServiceKey.address(
+            transportProtocol: transport == .udp ? IPProtocol.udp : IPProtocol.tcp, address: Self.virtual, port: Self.port)
+        try engine.addService(VirtualService(key: key, scheduler: .rr))
+        for number in 0..<3 {
+            try engine.addDestination(
+                Destination(
+                    key: DestinationKey(address: Self.server(number), port: Self.port),
+                    method: path == .directRouting ? .directRouting : .masquerading), to: key)
+        }
+        director = Director(
+            engine: engine, worker: 0, routing: routing.view, now: 0, seed: 1, counters: counters)
+        poolCount = (max(smallest ?? Self.smallestPool, flows) + Self.batch - 1) / Self.batch * Self.batch
+        pool = .allocate(byteCount: poolCount * Self.spacing, alignment: 64)
+        buffers = .allocate(byteCount: Self.batch * Self.bufferSize, alignment: 4096)
+        buffers.initializeMemory(as: UInt8.self, repeating: 0, count: Self.batch * Self.bufferSize)
+        frames = .allocate(capacity: Self.batch)
+        director.resume()
+        fill()
+    }
+
+    deinit {
+        pool.deallocate()
+        buffers.deallocate()
+        frames.deallocate()
+    }
+
+    // MARK: The pool
+
+    private func clientOf(_ flow: Int) -> (address: IPAddress, port: UInt16) {
+        (IPAddress(v4: 0xc613_0000 + UInt32(flow / 50_000)), UInt16(10_000 + flow % 50_000))
+    }
+
+    private func frame(at place: Int) -> PacketBytes {
+        PacketBytes(pool + place * Self.spacing, count: FrameBuilder.length)
+    }
+
+    /// Establish the connections in order, then put one frame after the other into the pool, flows at random.
+    private func fill() {
+        var order = Array(0..<flows)
+        var random: UInt64 = 42
+        func next(below bound: Int) -> Int {
+            random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int((random >> 33) % UInt64(bound))
+        }
+        for place in stride(from: flows - 1, to: 0, by: -1) { order.swapAt(place, next(below: place + 1)) }
+        var servers = [UInt8](repeating: 0, count: flows)
+        if path != .copy, path != .miss {
+            for flow in 0..<flows { servers[flow] = establish(flow) }
+        }
+        for place in 0..<poolCount {
+            let flow = place < flows ? order[place] : order[next(below: flows)]
+            write(flow, server: Int(servers[flow]), to: frame(at: place))
+        }
+    }
+
+    private func write(_ flow: Int, server: Int, to bytes: PacketBytes, flags: UInt8 = 0x10) {
+        let client = clientOf(flow)
+        if path == .natReply, flags == 0x10 {
+            FrameBuilder(transport: transport, sourceMAC: Self.serverMAC(server), destinationMAC: Self.serverSide).write(
+                to: bytes, source: Self.server(server), sourcePort: Self.port, destination: client.address,
+                destinationPort: client.port, flags: flags)
+        } else {
+            FrameBuilder(transport: transport, sourceMAC: Self.client, destinationMAC: Self.clientSide).write(
+                to: bytes, source: client.address, sourcePort: client.port, destination: Self.virtual,
+                destinationPort: path == .miss ? Self.port + 1 : Self.port, flags: flags)
+        }
+    }
+
+    /// Send a connection's first packet, for TCP a SYN. Returns the server that it went to.
+    private func establish(_ flow: Int) -> UInt8 {
+        var first = Frame(buffer: buffers, capacity: Self.bufferSize)
+        first.length = FrameBuilder.length
+        write(flow, server: 0, to: first.bytes, flags: 0x02)
+        frames[0] = first
+        advance()
+        _ = director.process(UnsafeMutableBufferPointer(rebasing: frames[..<1]))
+        precondition(director.outbox.count == 1, "a connection was not established")
+        let sent = EthernetHeader(unchecked: director.outbox.sending[0].bytes).destination
+        director.outbox.empty()
+        return UInt8(truncatingIfNeeded: sent.bits &- Self.serverMAC(0).bits)
+    }
+
+    // MARK: Running
+
+    /// Ticks go by as at about a million packets a second.
+    private func advance() {
+        batches &+= 1
+        _ = director.begin(now: batches >> 6, routing: routing.view)
+    }
+
+    /// Take the next batch from the pool.
+    @inline(__always)
+    private func receive() {
+        if position == poolCount { position = 0 }
+        for place in 0..<Self.batch {
+            var frame = Frame(buffer: buffers + place * Self.bufferSize, capacity: Self.bufferSize)
+            frame.length = FrameBuilder.length
+            frame.interface = path == .natReply ? 1 : 0
+            frame.writable.pointer().copyMemory(from: pool + (position + place) * Self.spacing, byteCount: Self.spacing)
+            frames[place] = frame
+        }
+        position += Self.batch
+    }
+
+    /// Copy `batches` batches from the pool, nothing else.
+    @inline(never)
+    public func copy(batches: Int) {
+        for _ in 0..<batches { receive() }
+    }
+
+    /// Copy `batches` batches from the pool and run them through the director.
+    @inline(never)
+    public func run(batches: Int) {
+        if path == .copy { return copy(batches: batches) }
+        for _ in 0..<batches {
+            receive()
+            advance()
+            _ = director.process(frames)
+            director.outbox.empty()
+        }
+    }
+
+    /// Frames that ended as they should: all but those of `copy`, which end nowhere.
+    public var completed: UInt64 { counters.total(path == .miss ? .pass : .forward) }
+
+    /// Frames that the director got.
+    public var received: UInt64 { counters.received }
+}

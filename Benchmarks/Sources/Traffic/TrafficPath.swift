@@ -1,0 +1,18 @@
+/// What is done with each frame.
+public enum TrafficPath: String, CaseIterable, Sendable {
+    /// Copied into a buffer as a port would, and no more: the floor.
+    case copy
+    /// A client's packet of a known connection, NAT.
+    case natRequest = "nat-request"
+    /// A real server's packet of a known connection, NAT.
+    case natReply = "nat-reply"
+    /// A client's packet of a known connection, direct routing.
+    case directRouting = "dr"
+    /// A packet to the virtual address without entry or service: left to the host.
+    case miss
+}
+
+/// What the frames carry.
+public enum TrafficTransport: String, CaseIterable, Sendable {
+    case udp, tcp
+}

@@ -1,0 +1,21 @@
+/// What an invocation of ipvsadm ends with.
+public struct CommandResult: Hashable, Sendable, Codable {
+    /// The exit status.
+    public var status: UInt8
+    /// What goes to standard output.
+    public var standardOutput: String
+    /// What goes to standard error.
+    public var standardError: String
+
+    /// From status and texts.
+    public init(status: UInt8 = 0, standardOutput: String = "", standardError: String = "") {
+        self.status = status
+        self.standardOutput = standardOutput
+        self.standardError = standardError
+    }
+
+    /// A refusal: the message becomes a line on standard error.
+    init(failure message: String, status: UInt8 = 255) {
+        self.init(status: status, standardError: message + "\n")
+    }
+}

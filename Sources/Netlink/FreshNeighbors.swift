@@ -1,0 +1,53 @@
+import Balancer
+import Wire
+
+/// A neighbour by interface slot and address.
+struct NextHop: Hashable {
+    let interface: Int
+    let address: IPAddress
+}
+
+/// Decides which neighbours the kernel must be asked for so that those the director uses stay known: the kernel sees
+/// none of the director's packets, and so would let their entries go stale and then forget them.
+struct FreshNeighbors {
+    /// Addresses whose next hops are to be kept resolved.
+    var destinations: Set<IPAddress> = []
+    /// Routers: confirmed when stale, but not asked for.
+    var gateways: Set<NextHop> = []
+    /// When each was last asked for, in seconds.
+    private var asked: [NextHop: UInt64] = [:]
+
+    /// Seconds between two requests for a neighbour that is known or not yet known, longer than the kernel takes to
+    /// confirm one (5 s of delay, up to 3 s of probing) would only cost a system call.
+    static let interval: UInt64 = 5
+    /// Seconds until one that did not answer is asked for again.
+    static let failedInterval: UInt64 = 10
+
+    /// The neighbours to ask for at `now` (seconds, any epoch); they count as asked for then.
+    mutating func due(_ snapshot: RoutingSnapshot, now: UInt64) -> [NextHop] {
+        var wanted: [NextHop] = []
+        for destination in destinations {
+            let route = snapshot.route(to: destination)
+            guard route.isUsable else { continue }
+            let hop = NextHop(interface: route.interface, address: route.nextHop)
+            switch snapshot.neighbor(interface: hop.interface, address: hop.address).state {
+            case .missing, .stale, .incomplete: ask(hop, every: Self.interval, now, &wanted)
+            case .failed: ask(hop, every: Self.failedInterval, now, &wanted)
+            case .reachable, .permanent: break
+            }
+        }
+        for hop in gateways where snapshot.neighbor(interface: hop.interface, address: hop.address).state == .stale {
+            ask(hop, every: Self.interval, now, &wanted)
+        }
+        if asked.count > 4 * (destinations.count + gateways.count) + 64 {
+            asked = asked.filter { now < $0.value + Self.failedInterval }
+        }
+        return wanted
+    }
+
+    private mutating func ask(_ hop: NextHop, every interval: UInt64, _ now: UInt64, _ wanted: inout [NextHop]) {
+        if let last = asked[hop], now < last + interval { return }
+        asked[hop] = now
+        wanted.append(hop)
+    }
+}

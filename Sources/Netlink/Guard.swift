@@ -1,0 +1,149 @@
+public import Balancer
+import CLinuxNet
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// Keeps the host's own stack from also handling what the director owns: an nf_tables table of the netdev family that
+/// drops it at the ingress of the director's interfaces, behind the packet sockets, which still get every frame.
+///
+/// The table belongs to the guard's socket (`NFT_TABLE_F_OWNER`): nobody else can change it, `nft list` shows it, and
+/// the kernel removes it when the socket is closed, however the process ends. Everything happens in the network namespace
+/// of the thread that made the guard; its methods may be called on any thread.
+public final class Guard: Sendable {
+    /// The table's name.
+    public let table: String
+    private let state: Mutex<State>
+
+    private struct State {
+        var socket: NetlinkSocket?
+        /// What the kernel's sets hold.
+        var applied: Set<GuardElement> = []
+        /// The interfaces' kernel indices by slot, as they were hooked.
+        var hooked: [UInt32]
+        var asksRoutes: Bool
+    }
+
+    /// Make the table, which drops nothing yet.
+    ///
+    /// - Parameters:
+    ///   - interfaces: The director's interfaces, by slot.
+    ///   - table: The table's name; one with the process's number unless given.
+    ///   - asksRoutes: Whether the kernel may be asked which packets are addressed to the host; nil: when it can.
+    /// - Throws: `missingNfTables` when the kernel cannot do it, `noSuchInterface`, or what the kernel said.
+    public init(
+        interfaces: [String], table: String? = nil, asksRoutes: Bool? = nil
+    ) throws(NetlinkError) {
+        self.table = table ?? "fairlead_\(getpid())"
+        var indices: [UInt32] = []
+        for name in interfaces {
+            let index = unsafe if_nametoindex(name)
+            guard index != 0 else { throw .noSuchInterface(name) }
+            indices.append(index)
+        }
+        let socket: NetlinkSocket
+        do throws(NetlinkError) {
+            socket = try NetlinkSocket(bus: NETLINK_NETFILTER, name: "nf_tables")
+        } catch {
+            throw error.errno == .protocolNotSupported ? .missingNfTables("nfnetlink") : error
+        }
+        let answered: Bool
+        do throws(NetlinkError) {
+            try Self.create(socket, self.table, interfaces, asksRoutes: asksRoutes ?? true)
+            answered = asksRoutes ?? true
+        } catch {
+            guard asksRoutes == nil, error.errno == .noSuchFileOrDirectory else { throw Self.explained(error) }
+            do throws(NetlinkError) {
+                try Self.create(socket, self.table, interfaces, asksRoutes: false)
+            } catch {
+                throw Self.explained(error)
+            }
+            answered = false
+        }
+        state = Mutex(State(socket: socket, hooked: indices, asksRoutes: answered))
+    }
+
+    /// Whether the kernel tells by itself which packets are addressed to the host; if not, `hostAddresses` do.
+    public var asksRoutes: Bool { state.withLock { $0.asksRoutes } }
+
+    private static func create(
+        _ socket: NetlinkSocket, _ table: String, _ interfaces: [String], asksRoutes: Bool
+    ) throws(NetlinkError) {
+        let transaction = NfTransaction(socket, table: table)
+        let writer = GuardTable(transaction: transaction, asksRoutes: asksRoutes)
+        writer.create()
+        for (slot, name) in interfaces.enumerated() { writer.attach(slot: slot, name: name) }
+        try transaction.commit("the nf_tables table \(table)")
+    }
+
+    /// What an error of the first transaction means.
+    private static func explained(_ error: NetlinkError) -> NetlinkError {
+        switch error.errno {
+        case .notSupportedOnSocket, .addressFamilyNotSupported, .notSupported: .missingNfTables("nf_tables (netdev)")
+        case .noSuchFileOrDirectory: .missingNfTables("an nf_tables expression the guard needs")
+        default: error
+        }
+    }
+
+    /// Let exactly this be dropped from now on. The change is one transaction: no packet meets a part of it.
+    ///
+    /// - Throws: What the kernel said; then nothing has changed.
+    public func update(_ traffic: GuardedTraffic) throws(NetlinkError) {
+        var traffic = traffic
+        try change { state, transaction in
+            if state.asksRoutes { traffic.hostAddresses = [] }
+            let wanted = traffic.elements
+            let writer = GuardTable(transaction: transaction, asksRoutes: state.asksRoutes)
+            writer.remove(state.applied.subtracting(wanted))
+            writer.insert(wanted.subtracting(state.applied))
+            return { $0.applied = wanted }
+        }
+    }
+
+    /// Hook interfaces that were made anew under their names since they were hooked; to be called when the routing
+    /// monitor has something to tell.
+    ///
+    /// - Parameter interfaces: `RoutingSnapshot.interfaces`.
+    public func follow(_ interfaces: [NetworkInterface]) throws(NetlinkError) {
+        for interface in interfaces where interface.kernelIndex != 0 {
+            let isNew = state.withLock { state in
+                state.hooked.indices.contains(interface.slot) && state.hooked[interface.slot] != interface.kernelIndex
+            }
+            guard isNew else { continue }
+            // The chain went with the interface, or (since Linux 6.16) waits for one of that name.
+            try? change { state, transaction in
+                GuardTable(transaction: transaction, asksRoutes: state.asksRoutes).detach(slot: interface.slot)
+                return { _ in }
+            }
+            try change { state, transaction in
+                let writer = GuardTable(transaction: transaction, asksRoutes: state.asksRoutes)
+                writer.attach(slot: interface.slot, name: interface.name)
+                return { $0.hooked[interface.slot] = interface.kernelIndex }
+            }
+        }
+    }
+
+    /// Remove the table: the host's stack sees everything again. Later calls do nothing.
+    public func close() {
+        state.withLock { $0.socket = nil }
+    }
+
+    /// Run one transaction and, when the kernel took it, what `body` returned.
+    private func change(
+        _ body: (borrowing State, NfTransaction) -> (inout State) -> Void
+    ) throws(NetlinkError) {
+        let failure: NetlinkError? = state.withLock { state in
+            guard let socket = state.socket else { return nil }
+            let transaction = NfTransaction(socket, table: table)
+            let accept = body(state, transaction)
+            do throws(NetlinkError) {
+                try transaction.commit("the nf_tables table \(table)")
+                accept(&state)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw failure }
+    }
+}

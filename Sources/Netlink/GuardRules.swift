@@ -1,0 +1,100 @@
+import CLinuxNet
+import Wire
+
+/// The rules of one family's chain, in order. Each drops what is found in one set.
+struct GuardRules {
+    let family: AddressFamily
+    let asksRoutes: Bool
+
+    /// Bytes of an address.
+    private var width: UInt32 { family == .v4 ? 4 : 16 }
+    /// Where the header has the source address, in bytes.
+    private var source: UInt32 { family == .v4 ? 12 : 8 }
+    /// Where the header has the destination address, in bytes.
+    private var destination: UInt32 { family == .v4 ? 16 : 24 }
+
+    /// All of them.
+    var all: [(NfExpressions) -> Void] {
+        [
+            { endpoint($0, .services, address: destination, port: 2) },
+            { addressOnly($0, .localAddresses) },
+            { protocolAndAddress($0, .serviceAddresses, address: destination) },
+            { rule in
+                laterFragment(rule)
+                protocolAndAddress(rule, .serviceFragments, address: destination)
+            },
+            { endpoint($0, .servers, address: source, port: 0) },
+            { protocolAndAddress($0, .serverAddresses, address: source) },
+            { rule in
+                laterFragment(rule)
+                protocolAndAddress(rule, .serverFragments, address: source)
+            },
+        ]
+    }
+
+    /// Protocol, address and port. A later fragment has no port and does not match; nor does a cut header.
+    private func endpoint(_ rule: NfExpressions, _ set: GuardSet, address: UInt32, port: UInt32) {
+        rule.transportProtocol(to: NfExpressions.key)
+        rule.payload(NFT_PAYLOAD_NETWORK_HEADER, offset: address, length: width, to: NfExpressions.key + 1)
+        rule.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: port, length: 2, to: NfExpressions.key + 1 + width / 4)
+        finish(rule, set)
+    }
+
+    private func protocolAndAddress(_ rule: NfExpressions, _ set: GuardSet, address: UInt32) {
+        rule.transportProtocol(to: NfExpressions.key)
+        rule.payload(NFT_PAYLOAD_NETWORK_HEADER, offset: address, length: width, to: NfExpressions.key + 1)
+        finish(rule, set)
+    }
+
+    private func addressOnly(_ rule: NfExpressions, _ set: GuardSet) {
+        rule.payload(NFT_PAYLOAD_NETWORK_HEADER, offset: destination, length: width, to: NfExpressions.key)
+        finish(rule, set)
+    }
+
+    private func finish(_ rule: NfExpressions, _ set: GuardSet) {
+        rule.lookup(set.name(family), identifier: set.identifier(family), from: NfExpressions.key)
+        switch set {
+        case .servers, .serverAddresses, .serverFragments: notToTheHost(rule)
+        case .services, .serviceAddresses, .serviceFragments, .localAddresses, .hosts: break
+        }
+        rule.drop()
+    }
+
+    /// A fragment that is not the first one: an offset that is not 0 (RFC 791 §3.1, RFC 8200 §4.5).
+    private func laterFragment(_ rule: NfExpressions) {
+        let offset = NfExpressions.scratch
+        if family == .v4 {
+            rule.payload(NFT_PAYLOAD_NETWORK_HEADER, offset: 6, length: 2, to: offset)
+            rule.mask(offset, [0x1f, 0xff])
+        } else {
+            rule.extensionHeader(IPProtocol.fragment, offset: 2, length: 2, to: offset)
+            rule.mask(offset, [0xff, 0xf8])
+        }
+        rule.compare(offset, .notEqual, [0, 0])
+    }
+
+    /// Go on only for packets that are not addressed to the host, alone or as one of many.
+    private func notToTheHost(_ rule: NfExpressions) {
+        let scratch = NfExpressions.scratch
+        if asksRoutes {
+            rule.destinationType(to: scratch)
+            for type in [RTN_LOCAL, RTN_BROADCAST, RTN_ANYCAST, RTN_MULTICAST] {
+                rule.compare(scratch, .notEqual, Self.nativeBytes(UInt32(type)))
+            }
+        } else {
+            rule.payload(NFT_PAYLOAD_NETWORK_HEADER, offset: destination, length: width, to: NfExpressions.key)
+            rule.lookup(
+                GuardSet.hosts.name(family), identifier: GuardSet.hosts.identifier(family), from: NfExpressions.key,
+                isIn: false)
+            rule.payload(NFT_PAYLOAD_NETWORK_HEADER, offset: destination, length: 1, to: scratch)
+            if family == .v4 { rule.mask(scratch, [0xf0]) }
+            rule.compare(scratch, .notEqual, [family == .v4 ? 0xe0 : 0xff])
+        }
+    }
+
+    /// A number as it lies in a register that the kernel filled in its own byte order.
+    private static func nativeBytes(_ number: UInt32) -> [UInt8] {
+        let big = (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * UInt32($0))) }
+        return number.littleEndian == number ? big.reversed() : big
+    }
+}

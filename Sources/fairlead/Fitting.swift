@@ -1,0 +1,39 @@
+import Balancer
+import Dataplane
+import Netlink
+import PacketIO
+import Wire
+
+/// `Netlink`'s monitor as the workers' resolver.
+final class MonitorResolver: NeighborResolver {
+    private let monitor: RoutingMonitor
+
+    init(_ monitor: RoutingMonitor) { self.monitor = monitor }
+
+    /// A request that the kernel refuses is asked for again while packets wait; they end with a counted reason.
+    func resolve(interface slot: Int, address: IPAddress) { try? monitor.resolve(interface: slot, address: address) }
+
+    func keepFresh(_ destinations: Set<IPAddress>) { monitor.keepFresh(destinations) }
+}
+
+extension GuardedTraffic {
+    /// What the guard keeps from the host: services, every packet to addresses that only we have, and replies of NAT
+    /// servers.
+    init(_ traffic: OwnedTraffic, hostAddresses: [IPAddress]) {
+        func guarded(_ endpoint: OwnedTraffic.Endpoint) -> GuardedEndpoint {
+            GuardedEndpoint(
+                transportProtocol: endpoint.transportProtocol, address: endpoint.address, port: endpoint.port)
+        }
+        self.init(
+            services: Set(traffic.virtual.map(guarded)), servers: Set(traffic.servers.map(guarded)),
+            localAddresses: Set(traffic.addresses), hostAddresses: Set(hostAddresses))
+    }
+}
+
+extension Engine {
+    /// Addresses of destinations that are reached without NAT.
+    var directAddresses: [IPAddress] {
+        services().flatMap(\.destinations).filter { $0.destination.method == .directRouting }.map(
+            \.destination.key.address)
+    }
+}

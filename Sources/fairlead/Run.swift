@@ -1,0 +1,51 @@
+import ArgumentParser
+import Foundation
+import ServiceLifecycle
+import UnixSignals
+
+extension Fairlead {
+    /// `fairlead run`: the daemon.
+    struct Run: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Balance traffic on the given interfaces.")
+
+        @Option(name: .long, help: "An interface to take packets from and send them to; give one for each.")
+        var interface: [String] = []
+        @Option(help: "Rules to start with: lines as `ipvsadm -S` writes them; # begins a comment.")
+        var rules: String?
+        @Option(help: "Path of the control socket (mode 0600).")
+        var control: String?
+        @Option(help: "Most connection entries.")
+        var connections = 1 << 18
+        @Option(help: "A setting of net.ipv4.vs, e.g. conn_reuse_mode=0; may be given several times.")
+        var sysctl: [String] = []
+        @Option(help: "The processor the worker is pinned to.")
+        var processor: Int?
+
+        func validate() throws {
+            guard !interface.isEmpty else {
+                throw ValidationError("give at least one --interface; `ip link` lists them")
+            }
+            guard Set(interface).count == interface.count else {
+                throw ValidationError("an --interface is given twice")
+            }
+            guard (64...(1 << 27)).contains(connections) else {
+                throw ValidationError("--connections takes 64 to 134217728")
+            }
+        }
+
+        func run() async throws {
+            do {
+                let daemon = try Daemon(self)
+                let group = ServiceGroup(
+                    configuration: ServiceGroupConfiguration(
+                        services: [
+                            .init(service: daemon, successTerminationBehavior: .gracefullyShutdownGroup)
+                        ], gracefulShutdownSignals: [.sigterm, .sigint], logger: daemon.logger))
+                try await group.run()
+            } catch {
+                FileHandle.standardError.write(Data("fairlead: \(error)\n".utf8))
+                throw ExitCode.failure
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import Balancer
+import Control
+import Testing
+import Wire
+
+/// Random command lines: each has an effect that save and restore reproduce, or a message and a status.
+@Suite struct GrammarFuzzTests {
+    /// A small generator (Marsaglia's xorshift64) so that a failure can be had again from its number.
+    private struct Generator: RandomNumberGenerator {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            return state
+        }
+    }
+
+    private static let commands = [
+        "-A", "-A", "-A", "-E", "-D", "-a", "-a", "-a", "-e", "-d", "-L", "-Ln", "-Z", "-S", "-Sn", "--set", "-C",
+        "--start-daemon", "--stop-daemon", "-h", "--version", "--add-service", "--list", "-Q", "",
+    ]
+    private static let services = [
+        ["-t", "203.0.113.80:80"], ["-t", "203.0.113.81:0"], ["-u", "203.0.113.80:53"], ["-t", "[2001:db8::80]:443"],
+        ["--sctp-service", "10.0.2.1:132"], ["-f", "5"], ["-f", "6", "-6"], ["-f", "4294967295"], ["-t", "bad"],
+        ["--tcp-service=203.0.113.80:80"], ["-u", "10.0.0.1:domain"], ["-t"], ["-f"], ["-t", "2001:db8::1"],
+    ]
+    private static let options = [
+        ["-s", "rr"], ["-s", "sh"], ["-s", "mh"], ["-s", "nosuch"], ["-s"], ["-p"], ["-p", "100"], ["-p0"],
+        ["-M", "255.255.0.0"], ["-M", "64"], ["-M", "0.0.0.0"], ["-o"], ["-b", "sh-port"], ["-b", "mh-fallback"],
+        ["-b", "flag-1,flag-3"], ["-b", "x"], ["--pe", "sip"], ["-r", "10.0.2.11:80"], ["-r", "10.0.2.12"],
+        ["-r", "[2001:db8:2::11]:80"], ["-r", "224.0.0.1"], ["-m"], ["-g"], ["-i"], ["-w", "0"], ["-w", "70000"],
+        ["-w", "-1"], ["-x", "10"], ["-y", "5"], ["-y", "50"], ["--tun-type", "gue"], ["--tun-type", "gre"],
+        ["--tun-port", "6080"], ["--tun-csum"], ["--tun-remcsum"], ["-n"], ["-c"], ["--stats"], ["--rate"],
+        ["--exact"], ["--thresholds"], ["--persistent-conn"], ["--tun-info"], ["--timeout"], ["--daemon"],
+        ["--nosort"], ["--sort"], ["1", "2", "3"], ["master"], ["--"], ["-"], ["extra"], ["--weight=5"], ["-6"],
+        ["\u{0}"], ["-\u{301}"], ["[::1]:80"], ["--exact=1"], ["-w=8"], ["-mw", "9"],
+    ]
+
+    private static func line(_ random: inout Generator) -> [String] {
+        var words: [String] = []
+        if let command = commands.randomElement(using: &random), !command.isEmpty { words.append(command) }
+        var parts: [[String]] = []
+        if Int.random(in: 0..<10, using: &random) > 0 { parts.append(services.randomElement(using: &random) ?? []) }
+        for _ in 0..<Int.random(in: 0...5, using: &random) { parts.append(options.randomElement(using: &random) ?? []) }
+        // A server where one is wanted most of the time, so that destinations come about.
+        if words.first.map({ ["-a", "-e", "-d"].contains($0) }) == true, Int.random(in: 0..<4, using: &random) > 0 {
+            parts.append(["-r", "10.0.2.\(Int.random(in: 11...14, using: &random)):80"])
+        }
+        parts.shuffle(using: &random)
+        words += parts.joined()
+        if Int.random(in: 0..<20, using: &random) == 0 { words.shuffle(using: &random) }
+        return words
+    }
+
+    @Test(arguments: [1, 2, 3, 4] as [UInt64])
+    func everyRandomLineIsCarriedOutOrRefused(seed: UInt64) {
+        let executor = CommandExecutor.recorded
+        var random = Generator(state: 0x9e37_79b9_7f4a_7c15 &* seed)
+        let table = KernelRuleTable()
+        var effects = 0
+        for number in 0..<5000 {
+            let line = Self.line(&random)
+            let before = table.rules
+            let result = executor.execute(line, on: table)
+            let label = "seed \(seed), line \(number): \(line)"
+            if result.status != 0 {
+                #expect(!result.standardError.isEmpty, "\(label)")
+                #expect(table.rules == before, "\(label)")
+                continue
+            }
+            #expect(result.standardError.isEmpty, "\(label)")
+            guard table.rules != before else { continue }
+            effects += 1
+            let saved = executor.execute(["-Sn", "--thresholds"], on: table).standardOutput
+            let copy = KernelRuleTable()
+            #expect(executor.execute(["-R"], standardInput: saved, on: copy) == CommandResult(), "\(label)")
+            #expect(copy.rules == table.rules, "\(label)")
+        }
+        #expect(effects > 50)
+    }
+}
+
+extension KernelRuleTable {
+    /// What the rules say, without what goes on under them.
+    var rules: [VirtualService: Set<Destination>] {
+        Dictionary(
+            services().map { ($0.service, Set($0.destinations.map(\.destination))) }, uniquingKeysWith: { $1 })
+    }
+}

@@ -1,0 +1,85 @@
+/// Python programs that run inside the lab.
+enum Scripts {
+    /// Bytes of `/bulk`.
+    static let bulkLength = 64 << 20
+
+    /// `NAME PORT LENGTH`: answers its name over HTTP, `LENGTH` repeatable bytes for `/bulk`, and `NAME:TEXT` for each
+    /// datagram TEXT to port 7777.
+    static let server = """
+        import http.server, random, socket, socketserver, sys, threading
+        name, port, length = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                bulk = self.path == "/bulk"
+                body = random.Random(7).randbytes(length) if bulk else name.encode() + b"\\n"
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            def log_message(self, *words): pass
+        class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+            daemon_threads = allow_reuse_address = True
+            request_queue_size = 128
+        server = Server(("", port), Handler)
+        echo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        echo.bind(("", 7777))
+        def answer():
+            while True:
+                text, client = echo.recvfrom(65536)
+                echo.sendto(name.encode() + b":" + text, client)
+        threading.Thread(target=answer, daemon=True).start()
+        print("listening", flush=True)
+        server.serve_forever()
+        """
+
+    /// `ADDRESS PORT TEXT`: sends one datagram; `answer TEXT` or `error ERRNO`.
+    static let exchange = """
+        import errno, socket, sys
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(15)
+        s.connect((sys.argv[1], int(sys.argv[2])))
+        s.send(sys.argv[3].encode())
+        try: print("answer", s.recv(65536).decode())
+        except OSError as e: print("error", errno.errorcode.get(e.errno, str(e)))
+        """
+
+    /// `ADDRESS PORT`: connects; `connected` or `error ERRNO`.
+    static let connect = """
+        import errno, socket, sys
+        s = socket.socket()
+        s.settimeout(15)
+        try:
+            s.connect((sys.argv[1], int(sys.argv[2])))
+            print("connected")
+        except OSError as e: print("error", errno.errorcode.get(e.errno, str(e)))
+        """
+
+    /// `SOURCE SPORT DESTINATION DPORT`: sends a UDP datagram and a TCP segment with ACK that belong to nothing.
+    static let stray = """
+        import socket, struct, sys
+        source, sport, destination, dport = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+        def checked(protocol, segment, offset):
+            pseudo = socket.inet_aton(source) + socket.inet_aton(destination)
+            data = pseudo + struct.pack("!BBH", 0, protocol, len(segment)) + segment
+            total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+            while total >> 16: total = (total >> 16) + (total & 0xffff)
+            return segment[:offset] + struct.pack("!H", ~total & 0xffff) + segment[offset + 2:]
+        def send(protocol, segment, offset):
+            s = socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol)
+            s.bind((source, 0))
+            s.sendto(checked(protocol, segment, offset), (destination, 0))
+        send(17, struct.pack("!HHHH", sport, dport, 12, 0) + b"abcd", 6)
+        send(6, struct.pack("!HHIIBBHHH", sport, dport, 1, 1, 0x50, 0x10, 1000, 0, 0), 16)
+        """
+
+    /// `PATH`: waits for one notification at a datagram socket and prints it.
+    static let notified = """
+        import socket, sys
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = sys.argv[1]
+        s.bind("\\0" + path[1:] if path.startswith("@") else path)
+        s.settimeout(60)
+        print("bound", flush=True)
+        print(s.recv(1000).decode(), flush=True)
+        """
+}

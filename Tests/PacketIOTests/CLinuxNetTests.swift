@@ -1,0 +1,40 @@
+import CLinuxNet
+import Foundation
+import Glibc
+import Testing
+
+@Suite struct CLinuxNetTests {
+    @Test func anEventIsReadableBetweenSignalAndClear() throws {
+        let event = CLinuxNet_openEvent()
+        try #require(event >= 0)
+        defer { close(event) }
+        var waiting = pollfd(fd: event, events: Int16(POLLIN), revents: 0)
+        #expect(CLinuxNet_poll(&waiting, 1, 0) == 0)
+        CLinuxNet_signalEvent(event)
+        CLinuxNet_signalEvent(event)
+        #expect(CLinuxNet_poll(&waiting, 1, -1) == 1)
+        CLinuxNet_clearEvent(event)
+        #expect(CLinuxNet_poll(&waiting, 1, 0) == 0)
+    }
+
+    @Test func aThreadIsPinnedAndNamed() throws {
+        let (pinned, refused, name) = try onThread {
+            let pinned = CLinuxNet_pinCurrentThread(0)
+            let refused = [CLinuxNet_pinCurrentThread(-1), CLinuxNet_pinCurrentThread(1 << 20)]
+            _ = CLinuxNet_nameCurrentThread("a-name-beyond-fifteen-bytes")
+            return (pinned, refused, try String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8))
+        }
+        #expect(pinned == 0)
+        #expect(refused == [-EINVAL, -EINVAL])
+        #expect(name == "a-name-beyond-f\n")
+    }
+
+    @Test(arguments: [Int32(0), 1]) func mappedMemoryIsZero(populate: Int32) throws {
+        let length = 1 << 20
+        let memory = try #require(CLinuxNet_map(length, populate))
+        let bytes = UnsafeRawBufferPointer(start: memory, count: length)
+        #expect(bytes.allSatisfy { $0 == 0 })
+        CLinuxNet_unmap(memory, length)
+        #expect(CLinuxNet_map(1 << 62, 0) == nil)
+    }
+}
