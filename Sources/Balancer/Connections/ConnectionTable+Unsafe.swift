@@ -112,8 +112,9 @@ public struct ConnectionTable {
     /// before older ones, as the kernel looks them up. Wait-free.
     @inlinable @inline(__always)
     #if !DEBUG
-        @_noAllocation@_noLocks
+        @_noAllocation @_noLocks
     #endif
+    @inlinable
     public func find(_ key: FlowKey, hash: UInt64) -> (entry: ConnectionEntry, direction: FlowDirection)? {
         let home = home(hash)
         var live = unsafe lines[home].word.load(ordering: .acquiring)
