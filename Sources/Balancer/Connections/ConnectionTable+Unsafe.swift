@@ -114,7 +114,6 @@ public struct ConnectionTable {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    @inlinable
     public func find(_ key: FlowKey, hash: UInt64) -> (entry: ConnectionEntry, direction: FlowDirection)? {
         let home = home(hash)
         var live = unsafe lines[home].word.load(ordering: .acquiring)
