@@ -48,11 +48,13 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     /// The reason as a counter's name, e.g. `bad_header_checksum`.
     public var name: String {
         var text = ""
+        var isInWord = false
         for character in String(describing: self) {
-            if character.isUppercase, let last = text.last, !last.isUppercase || last == "_" { text += "_" }
+            if character.isUppercase, isInWord { text += "_" }
+            isInWord = character.isLowercase
             text += character.lowercased()
         }
-        return text.replacingMAC
+        return text
     }
 
     /// One sentence for people.
@@ -82,8 +84,4 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
         case .hopByHopOptions: "IPv6 hop-by-hop options, which NAT does not carry"
         }
     }
-}
-
-extension String {
-    fileprivate var replacingMAC: String { self == "not_our_m_a_c" ? "not_our_mac" : self }
 }
