@@ -98,7 +98,10 @@ public struct ConnectionTable {
             let value = unsafe slot(line, position).pointee.load(ordering: .relaxed)
             if value >> 32 == tag {
                 let index = Int(UInt32(truncatingIfNeeded: value) & 0x7fff_ffff) &- 1
-                if index >= 0 { unsafe CPrefetch_line(hot + index) }
+                if index >= 0 {
+                    unsafe CPrefetch_line(hot + index)
+                    unsafe CPrefetch_line(cold + index)
+                }
                 return
             }
             live &= live &- 1
@@ -107,10 +110,11 @@ public struct ConnectionTable {
 
     /// The entry whose request or reply key is `key`: a reply goes before a request, the newest of several replies
     /// before older ones, as the kernel looks them up. Wait-free.
-    @inlinable
+    @inlinable @inline(__always)
     #if !DEBUG
-        @_noAllocation@_noLocks
+        @_noAllocation @_noLocks
     #endif
+    @inlinable
     public func find(_ key: FlowKey, hash: UInt64) -> (entry: ConnectionEntry, direction: FlowDirection)? {
         let home = home(hash)
         var live = unsafe lines[home].word.load(ordering: .acquiring)

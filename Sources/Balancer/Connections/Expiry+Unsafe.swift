@@ -54,10 +54,10 @@ public struct Expiry: ~Copyable {
     public mutating func arm(_ entry: ConnectionEntry) { link(entry, from: position) }
 
     /// The deadline of `entry` was set. Nothing is done unless it moved before the tick at which the wheel looks next.
-    @inlinable @inline(__always)
     #if !DEBUG
-        @_noAllocation@_noLocks
+        @_noAllocation @_noLocks
     #endif
+    @inlinable @inline(__always)
     public mutating func deadlineChanged(_ entry: ConnectionEntry) {
         if Ticks.isBefore(entry.deadline, entry.armed) { rearm(entry) }
     }

@@ -28,10 +28,10 @@ public struct Participant: ~Copyable {
 
     /// Pass a quiescent point: nothing found before is used after. Moves the epoch when everybody has.
     /// - Returns: the epoch now.
-    @inlinable
     #if !DEBUG
-        @_noAllocation@_noLocks
+        @_noAllocation @_noLocks
     #endif
+    @inlinable
     public func quiesce() -> UInt64 {
         let epoch = table.epoch
         unsafe table.epochs[number].seen.store(epoch, ordering: .sequentiallyConsistent)

@@ -11,7 +11,8 @@ public struct QuotedPacket: Sendable {
     /// Whether its ports are there.
     public var hasPorts: Bool
 
-    /// Read the packet quoted at `offset` of `bytes`; nil when even its network header is cut or not one.
+    /// Read the packet quoted at `offset` of `bytes`; nil when even its network header is cut or not one, or it is a fragment
+    /// without ports.
     @inlinable
     public init?(_ bytes: PacketBytes, at offset: Int, isV4: Bool) {
         guard offset <= bytes.count else { return nil }
@@ -32,6 +33,9 @@ public struct QuotedPacket: Sendable {
                 transportProtocol: header.transportProtocol)
         } else {
             guard let header = IPv6Header(quoted: quoted), let found = header.findTransport() else { return nil }
+            if let fragment = found.fragmentHeaderOffset {
+                guard IPv6Fragment(unchecked: quoted.dropping(fragment)).fragmentOffset == 0 else { return nil }
+            }
             transportOffset = offset &+ found.offset
             hasPorts = transportOffset &+ 4 <= bytes.count
             if hasPorts { ports = (bytes.load(transportOffset), bytes.load(transportOffset &+ 2)) }

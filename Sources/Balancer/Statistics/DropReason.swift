@@ -48,11 +48,11 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     /// The reason as a counter's name, e.g. `bad_header_checksum`.
     public var name: String {
         var text = ""
-        var isInWord = false
+        var previous: Character?
         for character in String(describing: self) {
-            if character.isUppercase, isInWord { text += "_" }
-            isInWord = character.isLowercase
+            if character.isUppercase, previous?.isUppercase == false { text += "_" }
             text += character.lowercased()
+            previous = character
         }
         return text
     }
