@@ -17,7 +17,8 @@ final class MonitorResolver: NeighborResolver {
 }
 
 extension GuardedTraffic {
-    /// What the guard keeps from the host: services, and replies of NAT servers.
+    /// What the guard keeps from the host: services, replies of NAT servers, and all that is to an address that only we own:
+    /// a host that forwards would answer it with ICMP unreachable beside our own answer, or forward it.
     init(_ traffic: OwnedTraffic, hostAddresses: [IPAddress]) {
         func guarded(_ endpoint: OwnedTraffic.Endpoint) -> GuardedEndpoint {
             GuardedEndpoint(
@@ -25,13 +26,14 @@ extension GuardedTraffic {
         }
         self.init(
             services: Set(traffic.virtual.map(guarded)), servers: Set(traffic.servers.map(guarded)),
-            localAddresses: [], hostAddresses: Set(hostAddresses))
+            localAddresses: Set(traffic.addresses), hostAddresses: Set(hostAddresses))
     }
 }
 
 extension Engine {
     /// Addresses of destinations that are reached without NAT.
     var directAddresses: [IPAddress] {
-        services().flatMap(\.destinations).filter { $0.destination.method == .directRouting }.map(\.destination.key.address)
+        services().flatMap(\.destinations).filter { $0.destination.method == .directRouting }.map(
+            \.destination.key.address)
     }
 }
