@@ -31,12 +31,12 @@ struct EngineBed {
 
     /// The service's destinations as listed: newest first.
     func servers(_ key: ServiceKey = EngineBed.key()) -> [DestinationStatus] {
-        engine.serviceStatus(key)?.destinations ?? []
+        engine.service(key)?.destinations ?? []
     }
 
     /// What a worker finds for a packet.
     func record(_ endpoint: Endpoint = "203.0.113.80:80", mark: UInt32 = 0) -> ServiceRecord? {
-        engine.services.find(
+        engine.serviceTable.find(
             transportProtocol: IPProtocol.tcp, address: endpoint.address, port: endpoint.port, mark: mark)?.record
     }
 

@@ -20,7 +20,7 @@ import Wire
         let template = try insert(
             bed, .of("198.51.100.1:0", "203.0.113.80:80", "10.0.2.11:8080", kind: .template), ends: 1999)
         bed.engine.advance(milliseconds: 6000)
-        let list = bed.engine.connectionStatuses()
+        let list = bed.engine.connections()
         #expect(list.count == 2)
         let connection = try #require(list.first { !$0.isTemplate })
         #expect(connection.state == "ESTABLISHED" && connection.remainingSeconds == 4 && connection.ageSeconds == 6)
@@ -30,7 +30,7 @@ import Wire
         #expect(list.first { $0.isTemplate }?.state == "NONE" && list.first { $0.isTemplate }?.remainingSeconds == 1)
         template.assure()
         bed.engine.advance(milliseconds: 20_000)
-        let later = bed.engine.connectionStatuses()
+        let later = bed.engine.connections()
         #expect(later.first { $0.isTemplate }?.state == "ASSURED")
         #expect(later.allSatisfy { $0.remainingSeconds == 0 })
     }
@@ -41,7 +41,7 @@ import Wire
         let template = try insert(
             bed, .of("198.51.100.1:0", "203.0.113.80:80", "10.0.2.13:80", kind: .template), ends: 1000)
         bed.engine.table.rename(template)
-        let listed = try #require(bed.engine.connectionStatuses().first)
+        let listed = try #require(bed.engine.connections().first)
         #expect(listed.client.port == 0 && listed.virtual.port == 65535 && listed.destination.port == 65535)
     }
 
@@ -49,7 +49,7 @@ import Wire
         let bed = EngineBed()
         try bed.engine.addService(EngineBed.service("203.0.113.81:80"))
         try bed.engine.addService(EngineBed.service())
-        #expect(bed.engine.serviceStatuses().map(\.service.key) == [EngineBed.key("203.0.113.81:80"), EngineBed.key()])
+        #expect(bed.engine.services().map(\.service.key) == [EngineBed.key("203.0.113.81:80"), EngineBed.key()])
         try bed.engine.addDestination(EngineBed.server("10.0.2.11:80", upper: 9, lower: 3), to: EngineBed.key())
         let state = bed.engine.slots.destination(try #require(bed.record()).destination(0).slot)
         state.bind(isTemplate: false, isActive: true)
@@ -59,6 +59,6 @@ import Wire
         let status = bed.servers()[0]
         #expect(status.activeConnections == 1 && status.inactiveConnections == 2 && status.persistentConnections == 1)
         #expect(status.destination.upperThreshold == 9 && status.destination.lowerThreshold == 3)
-        #expect(bed.engine.serviceStatus(EngineBed.key("203.0.113.99:80")) == nil)
+        #expect(bed.engine.service(EngineBed.key("203.0.113.99:80")) == nil)
     }
 }

@@ -16,15 +16,15 @@ import Wire
         bed.engine.serviceRow(worker: 1).countIn(slot, bytes: 40)
         bed.engine.serviceRow(worker: 1).countOut(slot, bytes: 1500)
         bed.engine.advance(milliseconds: 1999)
-        #expect(bed.engine.serviceStatus(EngineBed.key())?.counters == TrafficCounters())
+        #expect(bed.engine.service(EngineBed.key())?.counters == TrafficCounters())
         bed.engine.advance(milliseconds: 2000)
         let folded = TrafficCounters(connections: 1, inPackets: 2, outPackets: 1, inBytes: 100, outBytes: 1500)
-        #expect(bed.engine.serviceStatus(EngineBed.key())?.counters == folded)
+        #expect(bed.engine.service(EngineBed.key())?.counters == folded)
         bed.engine.serviceRow(worker: 0).countIn(slot, bytes: 1)
         bed.engine.advance(milliseconds: 3999)
-        #expect(bed.engine.serviceStatus(EngineBed.key())?.counters == folded)
+        #expect(bed.engine.service(EngineBed.key())?.counters == folded)
         bed.engine.advance(milliseconds: 4000)
-        #expect(bed.engine.serviceStatus(EngineBed.key())?.counters.inPackets == 3)
+        #expect(bed.engine.service(EngineBed.key())?.counters.inPackets == 3)
     }
 
     /// `-Z` zeroes what was folded in; what came since reappears [stats].
@@ -44,15 +44,15 @@ import Wire
         bed.advance(to: 2)
         count()
         try bed.engine.zero(EngineBed.key())
-        #expect(bed.engine.serviceStatus(EngineBed.key())?.counters == TrafficCounters())
+        #expect(bed.engine.service(EngineBed.key())?.counters == TrafficCounters())
         #expect(bed.servers()[0].counters == TrafficCounters())
-        #expect(bed.engine.serviceStatus(EngineBed.key("203.0.113.81:80"))?.counters.inPackets == 1)
+        #expect(bed.engine.service(EngineBed.key("203.0.113.81:80"))?.counters.inPackets == 1)
         bed.advance(from: 3, to: 4)
-        #expect(bed.engine.serviceStatus(EngineBed.key())?.counters.inPackets == 1)
+        #expect(bed.engine.service(EngineBed.key())?.counters.inPackets == 1)
         #expect(bed.servers()[0].counters.inPackets == 1)
-        #expect(bed.engine.serviceStatus(EngineBed.key("203.0.113.81:80"))?.counters.inPackets == 2)
+        #expect(bed.engine.service(EngineBed.key("203.0.113.81:80"))?.counters.inPackets == 2)
         try bed.engine.zero(nil)
-        #expect(bed.engine.serviceStatuses().allSatisfy { $0.counters == TrafficCounters() })
+        #expect(bed.engine.services().allSatisfy { $0.counters == TrafficCounters() })
     }
 
     @Test func theClockCountsTicks() {

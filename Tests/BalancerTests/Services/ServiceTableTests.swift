@@ -14,7 +14,7 @@ import Wire
     private func slot(
         _ bed: EngineBed, _ transportProtocol: UInt8, _ endpoint: Endpoint, mark: UInt32 = 0
     ) -> UInt32? {
-        bed.engine.services.find(
+        bed.engine.serviceTable.find(
             transportProtocol: transportProtocol, address: endpoint.address, port: endpoint.port, mark: mark)?.record
             .slot
     }
@@ -35,7 +35,7 @@ import Wire
         #expect(slot(bed, IPProtocol.udp, "[2001:db8::7]:9", mark: 5) == 3)
         #expect(slot(bed, IPProtocol.tcp, Endpoint(address, 80), mark: 6) == 0)
         #expect(slot(bed, IPProtocol.udp, "192.0.2.7:9", mark: 6) == nil)
-        #expect(bed.engine.services.countV4 == 3 && bed.engine.services.countV6 == 1)
+        #expect(bed.engine.serviceTable.countV4 == 3 && bed.engine.serviceTable.countV6 == 1)
     }
 
     @Test func fiveThousandServicesAreEachFound() throws {
@@ -91,7 +91,7 @@ import Wire
         direct.method = .directRouting
         try bed.engine.addDestination(direct, to: EngineBed.key())
         func has(_ transportProtocol: UInt8, _ endpoint: Endpoint) -> Bool {
-            bed.engine.services.hasServer(
+            bed.engine.serviceTable.hasServer(
                 transportProtocol: transportProtocol, address: endpoint.address, port: endpoint.port)
         }
         #expect(has(IPProtocol.tcp, "10.0.2.11:8080"))
