@@ -49,6 +49,7 @@ public struct DecisionTrace {
     /// Nothing noted.
     public init() { facts = InlineArray(repeating: .pass) }
 
+    @inline(never)
     mutating func note(_ fact: Fact) {
         guard count < Self.capacity else { return }
         facts[count] = fact

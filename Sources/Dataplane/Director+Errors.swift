@@ -69,6 +69,7 @@ extension Director {
         if !neighborQueue.fill(place, with: frame, ends: 0) { neighborQueue.cancel(place) }
     }
 
+    @inline(__always)
     func decrementTimeToLive(_ frame: Frame, _ packet: PacketDescription) {
         let network = frame.bytes.dropping(packet.networkOffset)
         if packet.isV4 {

@@ -3,9 +3,10 @@ import Wire
 
 /// The way to the real server: route, TTL, MTU, then the entry's method (`net/netfilter/ipvs/ip_vs_xmit.c`).
 extension Director {
+    @inline(__always)
     mutating func forward(_ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry) {
         let route = routing.route(to: entry.destination)
-        if routing.isLocal(entry.destination) { return deliverLocally(&frame, packet, entry) }
+        if route.isLocal { return deliverLocally(&frame, packet, entry) }
         guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }
         guard packet.timeToLive > 1 else { return refuse(&frame, packet, .timeExceeded, .timeToLive) }
         decrementTimeToLive(frame, packet)
@@ -49,15 +50,20 @@ extension Director {
     }
 
     /// The MTU of the way out.
+    @inline(__always)
     func mtu(_ route: RouteResult) -> Int {
         route.mtu > 0 ? route.mtu : routing.interface(route.interface).mtu
     }
 
     /// Length of the largest packet that this one becomes on the wire: of a super-frame, one segment with its headers.
+    @inline(__always)
     func segmentLength(_ frame: Frame, _ packet: PacketDescription) -> Int {
-        guard frame.offload.isSuperFrame else {
-            return packet.isV4 ? packet.networkLength : longestPiece(frame, packet)
-        }
+        if frame.offload.isSuperFrame { return Self.superFrameSegment(frame, packet) }
+        return packet.isV4 ? packet.networkLength : longestPiece(frame, packet)
+    }
+
+    /// Length of a super-frame's first segment. Static, as what borrows the director has a copy of it made.
+    private static func superFrameSegment(_ frame: Frame, _ packet: PacketDescription) -> Int {
         let headers: Int
         switch packet.transportProtocol {
         case IPProtocol.tcp where packet.hasTransport:
@@ -69,9 +75,10 @@ extension Director {
 
     /// As `segmentLength`, but a datagram that came in fragments is as long as the largest of these: IPv6 measures it so,
     /// and IPv4 on the way to a client, where each fragment was let through before they were put together.
+    @inline(__always)
     func longestPiece(_ frame: Frame, _ packet: PacketDescription) -> Int {
         if let datagram = datagramAtHand { return fragments.largest(datagram) }
-        return frame.offload.isSuperFrame ? segmentLength(frame, packet) : packet.networkLength
+        return frame.offload.isSuperFrame ? Self.superFrameSegment(frame, packet) : packet.networkLength
     }
 
     // MARK: The next hop
@@ -88,15 +95,16 @@ extension Director {
 
     /// Find the next hop. Where its MAC is missing, a place in the queue is taken, with the error that the sender gets if
     /// nobody answers; the packet is not rewritten yet. Nil: the queue is full.
+    @inline(__always)
     mutating func hop(
         _ route: RouteResult, _ frame: Frame, _ packet: PacketDescription, _ entry: ConnectionEntry?
     ) -> Hop? {
         let neighbor = routing.neighbor(interface: route.interface, address: route.nextHop)
         if neighbor.isUsable {
-            trace?.note(.routed(route, neighbor.mac))
+            note(.routed(route, neighbor.mac))
             return Hop(route: route, mac: neighbor.mac, waits: false, place: nil)
         }
-        trace?.note(.waits(route))
+        note(.waits(route))
         guard let place = neighborQueue.reserve(route, now: now) else { return nil }
         let back = routing.route(to: packet.key.source)
         if ICMPError.isAllowed(about: packet, frame.bytes), back.isUsable {
@@ -111,6 +119,7 @@ extension Director {
     }
 
     /// Send a packet that is ready, in pieces where it is too long, or queue it.
+    @inline(__always)
     mutating func transmit(_ frame: inout Frame, _ packet: PacketDescription, _ hop: inout Hop, mtu: Int) {
         frame.interface = hop.route.interface
         if packet.hasOptions {
@@ -136,11 +145,12 @@ extension Director {
 
     /// Send a frame whose Ethernet header is ready, or have it wait for the next hop's MAC.
     /// - Parameter ends: received frames that end with it.
+    @inline(__always)
     mutating func dispatch(_ frame: Frame, _ hop: inout Hop, ends: Int) {
         guard hop.waits else {
             guard outbox.send(frame) else { return drop(.noBuffer, &hop, ends: ends) }
             counters.count(.forward, ends)
-            trace?.note(.sent(interface: frame.interface, length: frame.length))
+            note(.sent(interface: frame.interface, length: frame.length))
             return
         }
         guard let place = hop.place ?? neighborQueue.reserve(hop.route, now: now) else {
@@ -158,6 +168,6 @@ extension Director {
         if let place = hop.place { neighborQueue.cancel(place) }
         hop.place = nil
         counters.count(reason, ends)
-        trace?.note(.drop(reason))
+        note(.drop(reason))
     }
 }

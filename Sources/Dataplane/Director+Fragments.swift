@@ -43,17 +43,22 @@ extension Director {
     private static var leastV6MTU: Int { 1280 }
 
     /// Whether the packet may be cut where it was cut before: what was put before it goes into the first fragment.
-    private func keepsSizes(_ datagram: Int, _ cut: Fragmentation, mtu: Int) -> Bool {
+    func keepsSizes(_ datagram: Int, _ cut: Fragmentation, mtu: Int) -> Bool {
         let room = mtu &- cut.headerLength
-        let added = cut.payloadLength &- fragments.payloadLength(datagram)
         let count = fragments.fragmentCount(datagram)
         var index = 0
         while index < count {
-            let length = fragments.length(datagram, index) &+ (index == 0 ? added : 0)
+            let length = originalLength(datagram, index, cut)
             if length > room || length & 7 != 0 && index < count &- 1 { return false }
             index &+= 1
         }
         return true
+    }
+
+    /// Bytes of fragment `index` of a packet that is cut where it was cut before.
+    func originalLength(_ datagram: Int, _ index: Int, _ cut: Fragmentation) -> Int {
+        let added = index == 0 ? cut.payloadLength &- fragments.payloadLength(datagram) : 0
+        return fragments.length(datagram, index) &+ added
     }
 
     private mutating func transmitInOriginalFragments(
@@ -62,11 +67,10 @@ extension Director {
         let count = fragments.fragmentCount(datagram)
         let room = fragments.largest(datagram) &+ EthernetHeader.length &+ Frame.headroom
         guard outbox.hasRoom(for: count, of: room) else { return drop(.noBuffer, &hop, ends: ends) }
-        let added = cut.payloadLength &- fragments.payloadLength(datagram)
         var offset = 0
         var index = 0
         while index < count {
-            let length = fragments.length(datagram, index) &+ (index == 0 ? added : 0)
+            let length = originalLength(datagram, index, cut)
             transmitFragment(frame, cut, offset, length, &hop, ends: index == 0 ? ends : 0)
             offset &+= length
             index &+= 1

@@ -51,7 +51,7 @@ extension Director {
     ) {
         let isNAT = entry.method == .masquerading
         if isNAT, !hasValidChecksum(frame, packet) { return drop(.badICMP) }
-        trace?.note(.entry(entry, .request))
+        note(.entry(entry, .request))
         countIn(entry, packet)
         let route = routing.route(to: entry.destination)
         if routing.isLocal(entry.destination) { return pass(frame) }
@@ -68,7 +68,7 @@ extension Director {
     private mutating func icmpReply(
         _ frame: inout Frame, _ packet: PacketDescription, _ quoted: QuotedPacket, _ entry: ConnectionEntry
     ) {
-        trace?.note(.entry(entry, .reply))
+        note(.entry(entry, .reply))
         guard packet.timeToLive > 1 else { return drop(.timeToLive) }
         guard hasValidChecksum(frame, packet) else { return drop(.badICMP) }
         let route = routing.route(to: entry.client)

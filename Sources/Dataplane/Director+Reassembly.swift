@@ -23,7 +23,7 @@ extension Director {
         switch fragments.add(frame.bytes, packet, now: now) {
         case .waits:
             counters.wait(1)
-            trace?.note(.waitsForFragments(packet))
+            note(.waitsForFragments(packet))
         case .refused:
             drop(.badFragment)
         case .broken(let waiting):
@@ -38,7 +38,7 @@ extension Director {
     private mutating func handleDatagram(_ datagram: Int, _ last: Frame, _ packet: PacketDescription) {
         let count = fragments.fragmentCount(datagram)
         counters.wait(1 &- count)
-        trace?.note(.assembled(fragments: count))
+        note(.assembled(fragments: count))
         framesAtHand = count
         var whole = fragments.assemble(datagram, networkOffset: packet.networkOffset, isV4: packet.isV4)
         whole.interface = last.interface
@@ -64,17 +64,17 @@ extension Director {
         let network = frame.bytes.dropping(EthernetHeader.length)
         let isV4 = network[0] >> 4 == 4
         let destination = isV4 ? IPv4Header(unchecked: network).destination : IPv6Header(unchecked: network).destination
-        if isOurs(destination) {
-            guard let copy = outbox.copy(frame) else { return }
-            return outbox.pass(copy)
-        }
         let cut = Fragmentation(
             frame.bytes, networkOffset: EthernetHeader.length, networkLength: frame.length &- EthernetHeader.length,
             isV4: isV4, identification: fragments.identification(datagram), keepsDontFragment: true)
+        guard !isOurs(destination), keepsSizes(datagram, cut, mtu: frame.length) else {
+            if let copy = outbox.copy(frame) { outbox.pass(copy) }
+            return
+        }
         var offset = 0
         var index = 0
         while index < fragments.fragmentCount(datagram) {
-            let length = fragments.length(datagram, index)
+            let length = originalLength(datagram, index, cut)
             guard var piece = outbox.make(cut.frameLength(length)) else { return }
             piece.length = cut.frameLength(length)
             piece.interface = frame.interface

@@ -3,6 +3,7 @@ import Wire
 
 /// From the frame to the packet: what a host checks on receipt, then whether the packet is to or through the director.
 extension Director {
+    @inline(__always)
     mutating func receive(_ frame: inout Frame) {
         guard let ethernet = EthernetHeader(frame.bytes) else { return drop(.truncated) }
         let mac = ethernet.destination
@@ -14,6 +15,7 @@ extension Director {
         }
     }
 
+    @inline(__always)
     private mutating func receiveV4(_ frame: inout Frame, isGroup: Bool) {
         var packet = PacketDescription()
         switch Classify.v4(frame.bytes, at: EthernetHeader.length, into: &packet) {
@@ -34,6 +36,7 @@ extension Director {
         accept(&frame, &packet, isGroup: isGroup)
     }
 
+    @inline(never)
     private mutating func receiveV6(_ frame: inout Frame, isGroup: Bool) {
         var packet = PacketDescription()
         switch Classify.v6(frame.bytes, at: EthernetHeader.length, into: &packet) {
@@ -45,6 +48,7 @@ extension Director {
         accept(&frame, &packet, isGroup: isGroup)
     }
 
+    @inline(__always)
     private mutating func accept(_ frame: inout Frame, _ packet: inout PacketDescription, isGroup: Bool) {
         guard !isGroup, !packet.key.destination.isMulticast else { return pass(frame) }
         guard !isOurs(packet.key.source) else { return drop(.martianSource) }
@@ -53,14 +57,16 @@ extension Director {
     }
 
     /// Whether there are services of the packet's family. Without, the director is no part of its way.
+    @inline(__always)
     func isBalanced(_ packet: PacketDescription) -> Bool {
         packet.isV4 ? services.countV4 > 0 : services.countV6 > 0
     }
 
     /// A packet that is whole, or a fragment that nobody gathers.
+    @inline(__always)
     mutating func admit(_ frame: inout Frame, _ packet: inout PacketDescription) {
-        if marks.count > 0 { packet.mark = marks.mark(packet.key, interface: frame.interface) }
-        trace?.note(.received(packet))
+        if hasMarks { packet.mark = marks.mark(packet.key, interface: frame.interface) }
+        note(.received(packet))
         guard isBalanced(packet) else { return pass(frame) }
         if isOurs(packet.key.destination) {
             localInput(&frame, packet)
@@ -70,9 +76,11 @@ extension Director {
     }
 
     /// Whether packets to `address` end at the director: an address of its host, or of a service.
+    @inline(__always)
     func isOurs(_ address: IPAddress) -> Bool { routing.isLocal(address) || services.owns(address) }
 
     /// A packet to one of our addresses (`ip_vs_core.c`, `ip_vs_in_hook` at LOCAL_IN).
+    @inline(__always)
     private mutating func localInput(_ frame: inout Frame, _ packet: PacketDescription) {
         if packet.isV4 ? packet.transportProtocol == IPProtocol.icmp : packet.transportProtocol == IPProtocol.icmpv6 {
             return icmpInput(&frame, packet)

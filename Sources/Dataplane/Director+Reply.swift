@@ -7,7 +7,7 @@ extension Director {
     mutating func reply(
         _ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry, _ transport: Transport
     ) {
-        trace?.note(.entry(entry, .reply))
+        note(.entry(entry, .reply))
         guard packet.timeToLive > 1 else { return refuse(&frame, packet, .timeExceeded, .timeToLive) }
         let route = routing.route(to: packet.key.destination)
         guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }

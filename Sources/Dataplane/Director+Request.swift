@@ -3,6 +3,7 @@ import Wire
 
 /// A client's packet: its entry, or a new one, then the way to the real server (`ip_vs_core.c`, `ip_vs_in_hook`).
 extension Director {
+    @inline(__always)
     mutating func request(
         _ frame: inout Frame, _ packet: PacketDescription, _ found: ConnectionEntry?, _ transport: Transport
     ) {
@@ -13,20 +14,21 @@ extension Director {
         }
         if let old = entry, !slots.destination(old.destinationSlot).isAvailable {
             guard settings[.expireNodestConn] != 0 else {
-                trace?.note(.entry(old, .request))
+                note(.entry(old, .request))
                 return drop(.destinationGone)
             }
             end(old)
             entry = nil
         }
         if let entry {
-            trace?.note(.entry(entry, .request))
+            note(.entry(entry, .request))
             return carry(&frame, packet, entry, transport)
         }
         schedule(&frame, packet, transport)
     }
 
     /// Count a client's packet, move the state, and send it to the entry's real server.
+    @inline(__always)
     mutating func carry(
         _ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry, _ transport: Transport
     ) {
@@ -38,6 +40,7 @@ extension Director {
 
     /// Count a client's packet at its service and destination, while the rules name the destination
     /// (`ip_vs_core.c`, `ip_vs_in_stats`).
+    @inline(__always)
     func countIn(_ entry: ConnectionEntry, _ packet: PacketDescription) {
         guard slots.destination(entry.destinationSlot).isAvailable else { return }
         serviceRow.countIn(entry.serviceSlot, bytes: packet.networkLength)
@@ -45,6 +48,7 @@ extension Director {
     }
 
     /// Count a server's packet of `length` bytes, network header included, likewise (`ip_vs_out_stats`).
+    @inline(__always)
     func countOut(_ entry: ConnectionEntry, length: Int) {
         guard slots.destination(entry.destinationSlot).isAvailable else { return }
         serviceRow.countOut(entry.serviceSlot, bytes: length)
@@ -52,6 +56,7 @@ extension Director {
     }
 
     /// Move an entry's state and timer for a packet.
+    @inline(__always)
     mutating func advance(
         _ entry: ConnectionEntry, _ frame: Frame, _ packet: PacketDescription, _ transport: Transport,
         _ direction: FlowDirection
@@ -64,10 +69,11 @@ extension Director {
             if template.kind.contains(.template) { template.assure() }
         }
         expiry.deadlineChanged(entry)
-        trace?.note(.state(change, transport, entry))
+        note(.state(change, transport, entry))
     }
 
     /// Whether a packet that opens a connection finds an entry that is finished, or whose real server is being drained.
+    @inline(__always)
     private func isScheduledAnew(
         _ entry: ConnectionEntry, _ frame: Frame, _ packet: PacketDescription, _ transport: Transport
     ) -> Bool {

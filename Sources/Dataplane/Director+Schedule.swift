@@ -6,6 +6,7 @@ extension Director {
     /// Source port of active FTP's data connections, which are never scheduled.
     private static var ftpData: UInt16 { 20 }
 
+    @inline(never)
     mutating func schedule(_ frame: inout Frame, _ packet: PacketDescription, _ transport: Transport) {
         let key = packet.key
         guard
@@ -13,10 +14,10 @@ extension Director {
                 transportProtocol: key.transportProtocol, address: key.destination, port: key.destinationPort,
                 mark: packet.mark)
         else {
-            trace?.note(.noService)
+            note(.noService)
             return pass(frame)
         }
-        trace?.note(.service(service.record))
+        note(.service(service.record))
         guard mayOpen(frame, packet, transport), key.sourcePort != Self.ftpData else { return pass(frame) }
         let record = service.record
         if record.isPersistent {
@@ -37,7 +38,8 @@ extension Director {
         let request = ScheduleRequest(
             client: key.source, clientPort: key.sourcePort, virtual: key.destination, now: now, random: nextRandom())
         let place = service.record.scheduler.schedule(service, request, slots)
-        trace?.note(.scheduled(service.record, place, slots))
+        let slots = slots
+        note(.scheduled(service.record, place, slots))
         return place
     }
 
@@ -77,7 +79,7 @@ extension Director {
     ) {
         serviceRow.countConnection(record.slot)
         destinationRow.countConnection(entry.destinationSlot)
-        trace?.note(.made(entry))
+        note(.made(entry))
         carry(&frame, packet, entry, transport)
         if entry.kind.contains(.onePacket) { finishOnePacket(entry) }
     }
@@ -108,7 +110,7 @@ extension Director {
         let destination: DestinationRecord
         if let template, let place = record.place(of: template.destinationSlot, slots) {
             destination = record.destination(place)
-            trace?.note(.template(template))
+            note(.template(template))
         } else {
             guard let place = pick(service, key) else { return refuseForLackOfDestination(&frame, packet) }
             destination = record.destination(place)

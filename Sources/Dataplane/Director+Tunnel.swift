@@ -25,7 +25,7 @@ extension Director {
         }
         guard var hop = hop(route, frame, packet, entry) else { return drop(.neighborQueueFull) }
         frame.interface = route.interface
-        trace?.note(.wrapped(options.kind, overhead: overhead))
+        note(.wrapped(options.kind, overhead: overhead))
         let keepsWhole = settings[.pmtuDisc] != 0 && packet.doesNotFragment && packet.isV4
         var header = TunnelHeader(
             options: options, source: route.source, destination: entry.destination,
@@ -138,7 +138,7 @@ extension Director {
         _ frame: Frame, _ packet: PacketDescription, _ quoted: QuotedPacket, _ wrapped: Wrapped
     ) {
         guard hasValidChecksum(frame, packet) else { return drop(.badICMP) }
-        trace?.note(.entry(wrapped.entry, .request))
+        note(.entry(wrapped.entry, .request))
         let message = frame.bytes.dropping(packet.transportOffset)
         let rest: UInt32 = message.load(4)
         let destination = quoted.key.destination

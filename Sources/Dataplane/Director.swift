@@ -24,7 +24,15 @@ public struct Director: ~Copyable {
     /// Packets that wait for their next hop's MAC.
     public var neighborQueue = NeighborQueue()
     /// Where `explain` is told; nil: nobody asked.
-    public var trace: DecisionTrace?
+    public var trace: DecisionTrace? {
+        get { isTraced ? facts : nil }
+        set {
+            isTraced = newValue != nil
+            if let newValue { facts = newValue }
+        }
+    }
+    private var isTraced = false
+    private var facts = DecisionTrace()
 
     var expiry: Expiry
     let participant: Participant
@@ -33,6 +41,8 @@ public struct Director: ~Copyable {
     var services: ServiceTableView
     var routing: RoutingView
     var marks: MarkRules
+    /// Whether `marks` has any.
+    var hasMarks = false
     var flushesDone: UInt32
     var flushCursor: UInt32
     var flushEnd: UInt32
@@ -117,25 +127,52 @@ public struct Director: ~Copyable {
     public mutating func process(_ frames: UnsafeMutableBufferPointer<Frame>, from first: Int = 0) -> Int {
         var index = first
         while index < frames.count {
-            guard outbox.hasRoom else { return index }
-            counters.countReceived()
-            unsafe receive(&frames[index])
-            index &+= 1
+            let end = min(frames.count, index &+ Self.prefetched)
+            unsafe prefetch(frames, index, end)
+            while index < end {
+                guard outbox.hasRoom else { return index }
+                counters.countReceived()
+                unsafe receive(&frames[index])
+                index &+= 1
+            }
         }
         return index
+    }
+
+    /// Frames whose entries are asked for ahead.
+    private static var prefetched: Int { 64 }
+
+    /// Ask the cache for what the frames will need: the lines of the hash of all of them, then the entries these name.
+    /// A frame that is anything but plain IPv4 is left out: it is looked up as well without.
+    @inline(__always)
+    private func prefetch(_ frames: UnsafeMutableBufferPointer<Frame>, _ first: Int, _ end: Int) {
+        var hashes = InlineArray<64, UInt64>(repeating: 0)
+        for index in first..<end {
+            guard let key = unsafe Classify.plainV4(frames[index].bytes) else { continue }
+            let hash = table.hash(key)
+            table.prefetch(hash)
+            hashes[index &- first] = hash
+        }
+        for place in 0..<(end &- first) { table.prefetchEntry(hashes[place]) }
+    }
+
+    /// Note a fact for `explain`. Where nobody asked, the fact is not even made.
+    @inline(__always)
+    mutating func note(_ fact: @autoclosure () -> DecisionTrace.Fact) {
+        if isTraced { facts.note(fact()) }
     }
 
     // MARK: Ends
 
     mutating func drop(_ reason: DropReason) {
         counters.count(reason, framesAtHand)
-        trace?.note(.drop(reason))
+        note(.drop(reason))
     }
 
     mutating func pass(_ frame: Frame) {
         counters.count(.pass, framesAtHand)
         if let datagram = datagramAtHand { passDatagram(frame, datagram) } else { outbox.pass(frame) }
-        trace?.note(.pass)
+        note(.pass)
     }
 
     /// A number for `identification` of packets that we make.

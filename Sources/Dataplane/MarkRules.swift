@@ -78,5 +78,8 @@ public struct MarkRules {
 
 extension Director {
     /// Add a rule that marks packets. Before or between batches. False when there is no room.
-    public mutating func add(mark rule: MarkRule) -> Bool { marks.append(rule) }
+    public mutating func add(mark rule: MarkRule) -> Bool {
+        hasMarks = true
+        return marks.append(rule)
+    }
 }

@@ -130,6 +130,10 @@ public final class Worker: @unchecked Sendable {
         var director = Director(
             engine: engine, worker: configuration.number, routing: routing.view, now: Self.tick,
             seed: configuration.seed, counters: counters)
+        for (slot, port) in ports.enumerated() where slot < 64 {
+            if !port.capabilities.carriesSuperFrames { director.slotsWithoutSuperFrames |= 1 << UInt64(slot) }
+            if !port.capabilities.carriesPartialChecksums { director.slotsWithoutPartialChecksums |= 1 << UInt64(slot) }
+        }
         let frames = UnsafeMutableBufferPointer<Frame>.allocate(capacity: Self.batch)
         let sorted = UnsafeMutableBufferPointer<Frame>.allocate(capacity: 2048)
         defer {

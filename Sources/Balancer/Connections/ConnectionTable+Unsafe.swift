@@ -98,7 +98,10 @@ public struct ConnectionTable {
             let value = unsafe slot(line, position).pointee.load(ordering: .relaxed)
             if value >> 32 == tag {
                 let index = Int(UInt32(truncatingIfNeeded: value) & 0x7fff_ffff) &- 1
-                if index >= 0 { unsafe CPrefetch_line(hot + index) }
+                if index >= 0 {
+                    unsafe CPrefetch_line(hot + index)
+                    unsafe CPrefetch_line(cold + index)
+                }
                 return
             }
             live &= live &- 1
@@ -110,7 +113,7 @@ public struct ConnectionTable {
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    @inlinable
+    @inlinable @inline(__always)
     public func find(_ key: FlowKey, hash: UInt64) -> (entry: ConnectionEntry, direction: FlowDirection)? {
         let home = home(hash)
         var live = unsafe lines[home].word.load(ordering: .acquiring)

@@ -311,25 +311,31 @@ public struct Fragments: ~Copyable {
             if hasCongestion { header.setWord(header.bytes.load(0, as: UInt16.self) | 3, at: 0) }
             return frame
         }
-        removeFragmentHeader(&frame, networkOffset)
+        removeFragmentHeader(&frame, networkOffset, headers: unsafe datagrams[place].headerLength)
         let header = IPv6Header(unchecked: frame.bytes.dropping(networkOffset))
         header.payloadLength = frame.length &- networkOffset &- IPv6Header.length
         if hasCongestion { header.trafficClass |= 3 }
         return frame
     }
 
-    /// The headers before the fragment header move up to the payload.
-    private func removeFragmentHeader(_ frame: inout Frame, _ networkOffset: Int) {
+    /// The headers before the fragment header, which ends where the payload begins, move up to the payload.
+    private func removeFragmentHeader(_ frame: inout Frame, _ networkOffset: Int, headers: Int) {
         let bytes = frame.bytes
         let network = bytes.dropping(networkOffset)
+        let end = headers &- networkOffset &- IPv6Fragment.length
+        var kind = network[6]
         var nextHeaderOffset = 6
         var offset = IPv6Header.length
-        while network[nextHeaderOffset] != IPProtocol.fragment {
+        while offset < end {
+            let units = Int(network[offset &+ 1])
+            // RFC 4302 §2.2: in units of four bytes, less two.
+            let length = kind == IPProtocol.authentication ? (units &+ 2) &* 4 : (units &+ 1) &* 8
+            kind = network[offset]
             nextHeaderOffset = offset
-            offset &+= (Int(network[offset &+ 1]) &+ 1) &* 8
+            offset &+= length
         }
-        network[nextHeaderOffset] = network[offset]
-        bytes.copy(from: bytes.prefix(networkOffset &+ offset), to: IPv6Fragment.length)
+        network[nextHeaderOffset] = network[end]
+        bytes.copy(from: bytes.prefix(networkOffset &+ end), to: IPv6Fragment.length)
         frame.removeFirst(IPv6Fragment.length)
     }
 

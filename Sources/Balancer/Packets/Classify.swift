@@ -66,6 +66,21 @@ public enum Classify {
         return .packet
     }
 
+    /// The key of a frame that is IPv4 without options and has room for ports; nil for any other. Nothing is checked: for
+    /// hints only.
+    @inlinable @inline(__always)
+    public static func plainV4(_ bytes: PacketBytes) -> FlowKey? {
+        let network = EthernetHeader.length
+        guard bytes.count >= network &+ IPv4Header.minimumLength &+ 4, bytes[network] == 0x45,
+            EthernetHeader(unchecked: bytes).type == EtherType.ipv4
+        else { return nil }
+        let header = IPv4Header(unchecked: bytes.dropping(network))
+        let ports: UInt32 = bytes.load(network &+ IPv4Header.minimumLength)
+        return FlowKey(
+            source: header.source, destination: header.destination, sourcePort: UInt16(truncatingIfNeeded: ports >> 16),
+            destinationPort: UInt16(truncatingIfNeeded: ports), transportProtocol: header.transportProtocol)
+    }
+
     @inlinable @inline(__always)
     static func transport(_ bytes: PacketBytes, into description: inout PacketDescription) {
         description.flags = TCPFlags(rawValue: 0)

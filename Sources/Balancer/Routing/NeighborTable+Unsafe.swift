@@ -72,7 +72,7 @@ public struct NeighborTableView: @unchecked Sendable {
     }
 
     /// What is known of the neighbour `address` on the interface in slot `interface`.
-    @inlinable @_noAllocation @_noLocks
+    @inlinable @inline(__always) @_noAllocation @_noLocks
     public func lookup(interface: Int, address: IPAddress) -> NeighborResult {
         let slot = Int32(truncatingIfNeeded: interface)
         var place = Self.hash(slot, address) & mask

@@ -94,6 +94,10 @@ public struct RouteResult: Hashable, Sendable, BitwiseCopyable {
     @inlinable @inline(__always)
     public var isUsable: Bool { isUnicast && interface >= 0 }
 
+    /// Whether the address that was looked up is one of the host's own.
+    @inlinable @inline(__always)
+    public var isLocal: Bool { if case .local = kind { true } else { false } }
+
     /// Whether the kind is unicast; by pattern, since `==` of an enum with raw values is generic.
     @inlinable @inline(__always)
     var isUnicast: Bool { if case .unicast = kind { true } else { false } }

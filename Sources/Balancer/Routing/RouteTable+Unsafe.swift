@@ -84,7 +84,7 @@ public final class RouteTable: @unchecked Sendable {
     init(_ plan: RoutePlan) {
         let v4 = PrefixRanges(FlatRanges(plan.v4, missing: 0))
         let v6 = PrefixRanges(FlatRanges(plan.v6, missing: 0))
-        view = unsafe RouteTableView(v4: v4, v6: v6, records: copyToMemory(plan.records))
+        view = unsafe RouteTableView(v4: v4, v6: v6, records: copyToMemory(plan.records), local: plan.local)
     }
 
     deinit {
@@ -100,15 +100,20 @@ public struct RouteTableView: @unchecked Sendable {
     @usableFromInline let v4: PrefixRanges<UInt32>
     @usableFromInline let v6: PrefixRanges<UInt128>
     @usableFromInline let records: UnsafeMutablePointer<RouteRecord>
+    @usableFromInline let local: LocalFilter
 
-    init(v4: PrefixRanges<UInt32>, v6: PrefixRanges<UInt128>, records: UnsafeMutablePointer<RouteRecord>) {
+    init(
+        v4: PrefixRanges<UInt32>, v6: PrefixRanges<UInt128>, records: UnsafeMutablePointer<RouteRecord>,
+        local: LocalFilter
+    ) {
         self.v4 = v4
         self.v6 = v6
+        self.local = local
         unsafe self.records = unsafe records
     }
 
     /// Where packets for `address` go.
-    @inlinable @_noAllocation @_noLocks
+    @inlinable @inline(__always) @_noAllocation @_noLocks
     public func lookup(_ address: IPAddress) -> RouteResult {
         let number = address.isV4 ? v4.record(address.v4) : v6.record(address.key)
         let record = unsafe records[Int(truncatingIfNeeded: number)]
@@ -122,8 +127,9 @@ public struct RouteTableView: @unchecked Sendable {
     }
 
     /// Whether `address` is one of the host's own.
-    @inlinable @_noAllocation @_noLocks
+    @inlinable @inline(__always) @_noAllocation @_noLocks
     public func isLocal(_ address: IPAddress) -> Bool {
+        if address.isV4, !local.mayContain(address.v4) { return false }
         let number = address.isV4 ? v4.record(address.v4) : v6.record(address.key)
         return unsafe records[Int(truncatingIfNeeded: number)].isLocal
     }

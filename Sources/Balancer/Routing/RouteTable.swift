@@ -52,6 +52,8 @@ struct RoutePlan {
     private(set) var records: [RouteRecord] = []
     private(set) var v4: [Prefix<UInt32>] = []
     private(set) var v6: [Prefix<UInt128>] = []
+    /// Of the local routes of IPv4.
+    private(set) var local = LocalFilter()
 
     /// The record for addresses without a route is number 0.
     init(interfaces: [NetworkInterface]) {
@@ -65,6 +67,7 @@ struct RoutePlan {
             let record = number(of: self.record(of: route))
             let first = route.destination.masked(route.prefixLength)
             if first.isV4 {
+                if case .local = route.kind { local.insert(first.v4, prefixLength: route.prefixLength) }
                 v4.append(Prefix(first: first.v4, length: route.prefixLength, record: record))
             } else {
                 v6.append(Prefix(first: first.key, length: route.prefixLength, record: record))

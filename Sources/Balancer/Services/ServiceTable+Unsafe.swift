@@ -345,7 +345,7 @@ public struct ServiceTableView {
     }
 
     /// Whether a service has this virtual address.
-    @inlinable
+    @inlinable @inline(__always)
     public func owns(_ address: IPAddress) -> Bool {
         var place = Int(truncatingIfNeeded: ServiceLookupKey.hash(address)) & mask
         while true {

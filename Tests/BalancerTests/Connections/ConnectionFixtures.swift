@@ -140,9 +140,6 @@ final class OneWorkerTable {
     /// When to look at the wheel next, looking 100 slots ahead.
     func nextDue(at tick: Tick) -> Tick { expiry.nextDue(now: tick, most: 100) }
 
-    /// The entry that would make room.
-    func soonestEmbryonic(most: Int) -> ConnectionEntry? { expiry.soonestEmbryonic(most: most) }
-
     /// How many entries can still be made: takes all that are free, which are lost afterwards.
     func drain() -> [UInt32] {
         var taken: [UInt32] = []

@@ -88,10 +88,15 @@ struct FragmentsTests {
         #expect(gatherer.count == 0)
     }
 
-    @Test("IPv6 headers before the fragment header stay")
-    func unfragmentable() throws {
+    @Test(
+        "IPv6 headers before the fragment header stay",
+        arguments: [
+            (IPProtocol.destinationOptions, [0, 0, 1, 4, 0, 0, 0, 0]),
+            (IPProtocol.authentication, [0, 4] + [UInt8](repeating: 7, count: 22)),
+        ] as [(UInt8, [UInt8])])
+    func unfragmentable(kind: UInt8, bytes: [UInt8]) throws {
         var builder = Self.v6
-        builder.extensionHeaders = [(IPProtocol.destinationOptions, [0, 0, 1, 4, 0, 0, 0, 0])]
+        builder.extensionHeaders = [(kind, bytes), (IPProtocol.destinationOptions, [0, 0, 1, 4, 0, 0, 0, 0])]
         let frames = builder.fragments(size: 120)
         let gatherer = Gatherer()
         _ = try gatherer.add(frames[1])
