@@ -181,7 +181,7 @@ public struct DestinationState {
         let old = unsafe cell.pointee.upper.exchange(upper, ordering: .relaxed)
         unsafe cell.pointee.lower.store(lower, ordering: .relaxed)
         if upper == 0 || upper > old { clear(.overloaded) }
-        if upper != 0, UInt32(bitPattern: active &+ inactive) >= upper { set(.overloaded) }
+        if upper != 0, total >= upper { set(.overloaded) }
     }
 
     /// Make it as new: for a slot that is given to another destination.

@@ -59,8 +59,9 @@ import Wire
         }
     }
 
-    /// `__ip_vs_update_dest`: a higher upper threshold, or none, ends the overload; a lower one does not begin it.
-    @Test func newThresholdsEndTheOverload() {
+    /// A higher upper threshold, or none, ends the overload (`__ip_vs_update_dest`); one that is reached begins it
+    /// (recording `thresholds`).
+    @Test func newThresholdsCountAtOnce() {
         let (memory, state) = state(upper: 2, lower: 0)
         withExtendedLifetime(memory) {
             for _ in 0..<2 { state.bind(isTemplate: false, isActive: true) }
@@ -69,8 +70,6 @@ import Wire
             state.setThresholds(upper: 3, lower: 1)
             #expect(!state.isOverloaded)
             state.setThresholds(upper: 1, lower: 0)
-            #expect(!state.isOverloaded)
-            state.bind(isTemplate: false, isActive: true)
             #expect(state.isOverloaded)
             state.setThresholds(upper: 0, lower: 0)
             #expect(!state.isOverloaded)
