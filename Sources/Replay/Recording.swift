@@ -44,7 +44,7 @@ struct Recording {
         do {
             steps = try JSONDecoder().decode([RecordedStep].self, from: data)
         } catch {
-            throw ReplayError("\(file): \(Self.explain(error))")
+            throw ReplayError("\(file): \(Self.explain(error, data))")
         }
         for (place, step) in steps.enumerated() { try Self.check(step, place: place, file: file) }
     }
@@ -69,7 +69,8 @@ struct Recording {
         try need(step.time != nil, "t")
     }
 
-    static func explain(_ error: any Error) -> String {
+    /// What is wrong with the JSON in `data`, in a line that says where.
+    static func explain(_ error: any Error, _ data: Data) -> String {
         guard let error = error as? DecodingError else { return "\(error)" }
         func place(_ context: DecodingError.Context) -> String {
             let path = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }
@@ -78,9 +79,22 @@ struct Recording {
         switch error {
         case .keyNotFound(let key, let context): return place(context) + "\"\(key.stringValue)\" is missing"
         case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-            let cause = (context.underlyingError as NSError?)?.userInfo["NSDebugDescription"] as? String
-            return place(context) + context.debugDescription + (cause.map { " (\($0))" } ?? "")
+            return syntaxError(data) ?? place(context) + context.debugDescription
         @unknown default: return "\(error)"
+        }
+    }
+
+    /// Where `data` ceases to be JSON. The decoder does not say, on Linux; the older parser names the byte.
+    private static func syntaxError(_ data: Data) -> String? {
+        do {
+            _ = try JSONSerialization.jsonObject(with: data)
+            return nil
+        } catch {
+            let reason = (error as NSError).userInfo["NSDebugDescription"] as? String ?? "not JSON"
+            let words = reason.split { !$0.isNumber }
+            let offset = words.last.flatMap { Int($0) } ?? data.count
+            let line = 1 + data.prefix(offset).count { $0 == UInt8(ascii: "\n") }
+            return "line \(line): not JSON: \(reason)"
         }
     }
 }

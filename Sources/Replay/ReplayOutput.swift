@@ -54,7 +54,8 @@ final class ReplayOutput {
         if withListings {
             try put(listings.joined(separator: "\n"), "list.txt")
             let encoder = JSONEncoder()
-            encoder.outputFormatting = [.withoutEscapingSlashes]
+            // Sorted, since the order of keys would otherwise differ from run to run.
+            encoder.outputFormatting = [.withoutEscapingSlashes, .sortedKeys]
             let lines = try commands.map { String(decoding: try encoder.encode($0), as: UTF8.self) }
             try put("[\n" + lines.joined(separator: ",\n") + "\n]\n", "commands.json")
         }

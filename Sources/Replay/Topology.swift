@@ -42,13 +42,12 @@ struct Topology {
     let settings: [(name: String, value: String)]
 
     init(path: String) throws {
+        let data = try readFile(path)
         let file: File
         do {
-            file = try JSONDecoder().decode(File.self, from: try readFile(path))
-        } catch let error as ReplayError {
-            throw error
+            file = try JSONDecoder().decode(File.self, from: data)
         } catch {
-            throw ReplayError("\(path): \(Recording.explain(error))")
+            throw ReplayError("\(path): \(Recording.explain(error, data))")
         }
         settings = (file.sysctls_set ?? [:]).sorted { $0.key < $1.key }.map { entry in
             guard case .text(let value) = entry.value else { return (entry.key, "") }

@@ -17,8 +17,8 @@ final class MonitorResolver: NeighborResolver {
 }
 
 extension GuardedTraffic {
-    /// What the guard keeps from the host: services, every packet to addresses that only we have, and replies of NAT
-    /// servers.
+    /// What the guard keeps from the host: services, replies of NAT servers, and all that is to an address that only we own:
+    /// a host that forwards would answer it with ICMP unreachable beside our own answer, or forward it.
     init(_ traffic: OwnedTraffic, hostAddresses: [IPAddress]) {
         func guarded(_ endpoint: OwnedTraffic.Endpoint) -> GuardedEndpoint {
             GuardedEndpoint(

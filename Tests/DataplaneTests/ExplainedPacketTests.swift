@@ -27,7 +27,7 @@ import Wire
             Array(packet.lines.prefix(7)) == [
                 "received on interface 0: TCP 198.51.100.1:40000 > 203.0.113.80:80, 40 bytes, TTL 64, flags SYN",
                 "virtual service 203.0.113.80:80, scheduler rr, 2 real servers",
-                "rr chose the one with a star: *10.0.2.12:8080 (weight 1, active 0, inactive 0), "
+                "rr chose the one with a star: *10.0.2.12:8080 (weight 1, active 1, inactive 0), "
                     + "10.0.2.11:8080 (weight 1, active 0, inactive 0)",
                 "a connection entry was made: 198.51.100.1:40000 -> 203.0.113.80:80 -> 10.0.2.12:8080, Masq",
                 "state NONE becomes SYN_RECV, timer 60 s",

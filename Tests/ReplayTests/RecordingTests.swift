@@ -46,7 +46,7 @@ import Testing
     func brokenJSON(name: String) throws {
         let text = try refusal(name) { String($0.prefix($0.count / 2)) }
         #expect(text.contains(name))
-        #expect(text.contains("line ") || text.contains("end of file"), "it says where: \(text)")
+        #expect(text.contains(": line "), "it says where: \(text)")
     }
 
     @Test func stepWithoutField() throws {
@@ -87,18 +87,18 @@ import Testing
         let file = staged.folder.url.appendingPathComponent("in-eth0.pcap")
         let whole = try Data(contentsOf: file)
         try whole.dropLast(bytes).write(to: file)
-        let frames = try TestSupport.Recording(named: "nat-port").input("eth0").frames.count
+        let frames = try TestSupport.Recording(named: "nat-port").input("eth0").frames
+        // 16 bytes of header before each frame.
+        let lost = bytes < 16 + (frames.last?.count ?? 0) ? 1 : 2
         let text = try refusal(staged)
-        #expect(
-            text.contains("in-eth0.pcap: frame \(bytes == 1 ? frames : frames - 0)")
-                || text.contains("frame \(frames - 1)"))
+        #expect(text.contains("in-eth0.pcap: frame \(frames.count + 1 - lost): "), "\(text)")
         try Data("nonsense".utf8).write(to: file)
         #expect(try refusal(staged).contains("in-eth0.pcap"))
     }
 
     @Test func topologyThatMakesNoSense() throws {
         for (from, to) in [
-            ("02:00:00:00:01:01", "02:00:00"), ("192.0.2.1/24", "192.0.2.1"), ("\"10.0.2.254\": {", "\"10.0.2\": {"),
+            ("02:00:00:00:01:01", "02:00:00"), ("192.0.2.1/24", "192.0.2.1/33"), ("\"10.0.2.254\": {", "\"10.0.2\": {"),
             ("default via 192.0.2.254", "default around 192.0.2.254"), ("\"interfaces\"", "\"faces\""),
         ] {
             let text = try refusal("topology.json") { $0.replacingOccurrences(of: from, with: to) }

@@ -67,7 +67,8 @@ if rounds == 0 {
     print(
         "\(path.rawValue) \(transport.rawValue) flows \(numbers["--flows"] ?? 0):",
         "copy \(text(floors[middle])) (\(text(floors[0]))) ns, copy and path \(text(costs[middle])) (\(text(costs[0]))) ns",
-        "median (minimum) of \(rounds), ratio \(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100)")
+        "median (minimum) of \(rounds), ratio \(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100)"
+    )
 }
 guard traffic.completed == traffic.received else {
     fputs("PacketCost: of \(traffic.received) frames only \(traffic.completed) ended as they should\n", stderr)

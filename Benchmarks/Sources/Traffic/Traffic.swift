@@ -44,7 +44,8 @@ public final class Traffic {
         self.flows = flows
         let interfaces = [
             NetworkInterface(
-                slot: 0, name: "client0", mac: Self.clientSide, addresses: [InterfaceAddress("198.18.1.1/24")].compactMap { $0 }),
+                slot: 0, name: "client0", mac: Self.clientSide,
+                addresses: [InterfaceAddress("198.18.1.1/24")].compactMap { $0 }),
             NetworkInterface(
                 slot: 1, name: "servers0", mac: Self.serverSide,
                 addresses: [InterfaceAddress("198.18.2.1/24")].compactMap { $0 }),
@@ -58,10 +59,12 @@ public final class Traffic {
         ).build()
         engine = Engine(
             EngineConfiguration(
-                entries: max(1 << 18, flows + flows / 4), secret: HashSecret(0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321),
+                entries: max(1 << 18, flows + flows / 4),
+                secret: HashSecret(0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321),
                 memory: .mapped))
         let key = ServiceKey.address(
-            transportProtocol: transport == .udp ? IPProtocol.udp : IPProtocol.tcp, address: Self.virtual, port: Self.port)
+            transportProtocol: transport == .udp ? IPProtocol.udp : IPProtocol.tcp, address: Self.virtual,
+            port: Self.port)
         try engine.addService(VirtualService(key: key, scheduler: .rr))
         for number in 0..<3 {
             try engine.addDestination(
@@ -118,9 +121,10 @@ public final class Traffic {
     private func write(_ flow: Int, server: Int, to bytes: PacketBytes, flags: UInt8 = 0x10) {
         let client = clientOf(flow)
         if path == .natReply, flags == 0x10 {
-            FrameBuilder(transport: transport, sourceMAC: Self.serverMAC(server), destinationMAC: Self.serverSide).write(
-                to: bytes, source: Self.server(server), sourcePort: Self.port, destination: client.address,
-                destinationPort: client.port, flags: flags)
+            FrameBuilder(transport: transport, sourceMAC: Self.serverMAC(server), destinationMAC: Self.serverSide)
+                .write(
+                    to: bytes, source: Self.server(server), sourcePort: Self.port, destination: client.address,
+                    destinationPort: client.port, flags: flags)
         } else {
             FrameBuilder(transport: transport, sourceMAC: Self.client, destinationMAC: Self.clientSide).write(
                 to: bytes, source: client.address, sourcePort: client.port, destination: Self.virtual,

@@ -22,6 +22,6 @@ struct LocalFilter: BitwiseCopyable {
     }
 
     /// Whether `address` may be local.
-    @inlinable @inline(__always)
+    @inlinable @inline(__always) @_noAllocation @_noLocks
     func mayContain(_ address: UInt32) -> Bool { classes >> Self.number(address) & 1 != 0 }
 }
