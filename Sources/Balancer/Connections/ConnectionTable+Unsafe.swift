@@ -110,10 +110,10 @@ public struct ConnectionTable {
 
     /// The entry whose request or reply key is `key`: a reply goes before a request, the newest of several replies
     /// before older ones, as the kernel looks them up. Wait-free.
-    @inlinable @inline(__always)
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
+    @inlinable @inline(__always)
     public func find(_ key: FlowKey, hash: UInt64) -> (entry: ConnectionEntry, direction: FlowDirection)? {
         let home = home(hash)
         var live = unsafe lines[home].word.load(ordering: .acquiring)
