@@ -42,16 +42,18 @@ extension Director {
     /// (`ip_vs_core.c`, `ip_vs_in_stats`).
     @inline(__always)
     func countIn(_ entry: ConnectionEntry, _ packet: PacketDescription) {
-        guard slots.destination(entry.destinationSlot).isAvailable else { return }
-        serviceRow.countIn(entry.serviceSlot, bytes: packet.networkLength)
+        let destination = slots.destination(entry.destinationSlot)
+        guard destination.isAvailable else { return }
+        serviceRow.countIn(destination.serviceSlot, bytes: packet.networkLength)
         destinationRow.countIn(entry.destinationSlot, bytes: packet.networkLength)
     }
 
     /// Count a server's packet of `length` bytes, network header included, likewise (`ip_vs_out_stats`).
     @inline(__always)
     func countOut(_ entry: ConnectionEntry, length: Int) {
-        guard slots.destination(entry.destinationSlot).isAvailable else { return }
-        serviceRow.countOut(entry.serviceSlot, bytes: length)
+        let destination = slots.destination(entry.destinationSlot)
+        guard destination.isAvailable else { return }
+        serviceRow.countOut(destination.serviceSlot, bytes: length)
         destinationRow.countOut(entry.destinationSlot, bytes: length)
     }
 
