@@ -74,7 +74,9 @@ import Wire
     }
 
     @Test func ownsNothingWithoutServices() {
-        let view = ServiceTable([]).view
+        let table = ServiceTable([])
+        defer { withExtendedLifetime(table) {} }
+        let view = table.view
         for address in [IPAddress.anyV4, .anyV6, IPAddress(v4: 1)] {
             #expect(!view.owns(address))
             #expect(!view.hasServer(transportProtocol: 0, address: address, port: 0))
