@@ -112,8 +112,9 @@ extension Director {
             let source = isDirect ? back.source : packet.key.destination
             let length = writeError(
                 .hostUnreachable, about: frame, packet, source: source, to: neighborQueue.errorBytes(place))
-            neighborQueue.setError(
-                place, length: length, route: back, slots: entry.map { ($0.serviceSlot, $0.destinationSlot) })
+            var slots: (service: UInt32, destination: UInt32)?
+            if let entry { slots = (entry.serviceSlot, entry.destinationSlot) }
+            neighborQueue.setError(place, length: length, route: back, slots: slots)
         }
         return Hop(route: route, mac: .zero, waits: true, place: place)
     }
