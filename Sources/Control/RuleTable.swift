@@ -1,4 +1,5 @@
 public import Balancer
+public import Wire
 
 /// The rules and what goes on under them, as the control side sees and changes them.
 ///
@@ -22,6 +23,12 @@ public protocol RuleTable: AnyObject {
     func editDestination(_ destination: Destination, of key: ServiceKey) throws(RuleError)
     /// Remove a destination. Throws `serviceNotDefined`, `noSuchDestination`.
     func removeDestination(_ destination: DestinationKey, of key: ServiceKey) throws(RuleError)
+    /// Add a local address to a service's pool, behind the others. Throws `noSuchService`, `localAddressExists`,
+    /// `unusableLocalAddress`.
+    func addLocalAddress(_ address: IPAddress, to key: ServiceKey) throws(RuleError)
+    /// Take a local address out of a service's pool; connections that use it go on. Throws `noSuchService`,
+    /// `noSuchLocalAddress`, `noLocalAddress`.
+    func removeLocalAddress(_ address: IPAddress, of key: ServiceKey) throws(RuleError)
     /// Every service with its destinations, in the kernel's order (destinations newest first).
     func services() -> [ServiceStatus]
     /// One service with its destinations; nil when there is none.

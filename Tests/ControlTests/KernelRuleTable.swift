@@ -56,6 +56,22 @@ final class KernelRuleTable: RuleTable {
 
     func service(_ key: ServiceKey) -> ServiceStatus? { index(key).map { entries[$0] } }
 
+    func addLocalAddress(_ address: IPAddress, to key: ServiceKey) throws(RuleError) {
+        guard let index = index(key) else { throw .noSuchService }
+        guard !entries[index].localAddresses.contains(where: { $0.address == address }) else {
+            throw .localAddressExists
+        }
+        entries[index].localAddresses.append(LocalAddressStatus(address: address))
+    }
+
+    func removeLocalAddress(_ address: IPAddress, of key: ServiceKey) throws(RuleError) {
+        guard let index = index(key) else { throw .noSuchService }
+        guard let place = entries[index].localAddresses.firstIndex(where: { $0.address == address }) else {
+            throw .noSuchLocalAddress
+        }
+        entries[index].localAddresses.remove(at: place)
+    }
+
     func connections() -> [ConnectionStatus] { connectionEntries }
 
     func zero(_ key: ServiceKey?) throws(RuleError) {

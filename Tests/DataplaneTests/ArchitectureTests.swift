@@ -115,6 +115,11 @@ import Testing
                 ["Sources/Balancer/Forwarding/Tunneling.swift", "Tests/BalancerTests/Forwarding/TunnelingTests.swift"]
             )
         case .directRouting: (option, paths) = ("-g", ["Tests/DataplaneTests/DirectorForwardTests.swift"])
+        case .fullNAT:
+            (option, paths) = (
+                "--fullnat",
+                ["Sources/Balancer/Forwarding/FullNAT.swift", "Tests/BalancerTests/Forwarding/FullNATTests.swift"]
+            )
         // Not a rule's word: what any method becomes where the real server is the director's own host.
         case .localNode: (option, paths) = (nil, ["Tests/DataplaneTests/DirectorForwardTests.swift"])
         }

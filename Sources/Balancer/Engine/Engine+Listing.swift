@@ -8,7 +8,8 @@ extension Engine {
         guard let rule = rules[key] else { return nil }
         return ServiceStatus(
             service: rule.service, counters: rule.traffic.counters, rates: rule.traffic.rates,
-            destinations: rule.destinations.map { status($0) })
+            destinations: rule.destinations.map { status($0) },
+            localAddresses: rule.localAddresses.map { LocalAddressStatus(address: $0) })
     }
 
     private func status(_ rule: DestinationRule) -> DestinationStatus {

@@ -1,4 +1,4 @@
-import Wire
+public import Wire
 
 /// The rules, as the kernel's control side keeps them (`net/netfilter/ipvs/ip_vs_ctl.c`). Each call is in force before it
 /// returns. Control thread.
@@ -52,7 +52,7 @@ extension Engine {
     /// Add a destination at the head of a service's list.
     public func addDestination(_ destination: Destination, to key: ServiceKey) throws(RuleError) {
         guard let rule = rules[key] else { throw .serviceNotDefined }
-        try check(destination)
+        try check(destination, of: rule)
         guard !rule.destinations.contains(where: { $0.destination.key == destination.key }) else {
             throw .destinationExists
         }
@@ -80,7 +80,7 @@ extension Engine {
     /// Change weight, method, tunnel and thresholds of a destination; its entries keep the method they were made with.
     public func editDestination(_ destination: Destination, of key: ServiceKey) throws(RuleError) {
         guard let rule = rules[key] else { throw .serviceNotDefined }
-        try check(destination)
+        try check(destination, of: rule)
         guard let place = rule.destinations.firstIndex(where: { $0.destination.key == destination.key }) else {
             throw .noSuchDestination
         }
@@ -101,6 +101,27 @@ extension Engine {
         rule.rebuild(.removed(place: place, removed.record), slots)
         publish()
         flushIfWanted()
+    }
+
+    /// Add a local address to a service's pool.
+    public func addLocalAddress(_ address: IPAddress, to key: ServiceKey) throws(RuleError) {
+        guard let rule = rules[key] else { throw .noSuchService }
+        guard !rule.localAddresses.contains(address) else { throw .localAddressExists }
+        rule.localAddresses.append(address)
+        publish()
+    }
+
+    /// Take a local address out of a service's pool. Connections that use it go on.
+    public func removeLocalAddress(_ address: IPAddress, of key: ServiceKey) throws(RuleError) {
+        guard let rule = rules[key] else { throw .noSuchService }
+        guard let place = rule.localAddresses.firstIndex(of: address) else { throw .noSuchLocalAddress }
+        let hasFullNAT = rule.destinations.contains {
+            $0.destination.method == .fullNAT && $0.destination.key.address.family == address.family
+        }
+        let isLast = rule.localAddresses.count { $0.family == address.family } == 1
+        guard !(hasFullNAT && isLast) else { throw .noLocalAddress }
+        rule.localAddresses.remove(at: place)
+        publish()
     }
 
     /// Zero the counters of a service and its destinations, or of all.
@@ -124,9 +145,14 @@ extension Engine {
         else { throw .invalidArgument }
     }
 
-    private func check(_ destination: Destination) throws(RuleError) {
+    private func check(_ destination: Destination, of rule: ServiceRule) throws(RuleError) {
         guard destination.weight >= 0, destination.lowerThreshold <= destination.upperThreshold else {
             throw .outOfRange
+        }
+        if destination.method == .fullNAT,
+            !rule.localAddresses.contains(where: { $0.family == destination.key.address.family })
+        {
+            throw .noLocalAddress
         }
     }
 

@@ -1,3 +1,5 @@
+import Wire
+
 /// A destination on the control side.
 final class DestinationRule {
     var destination: Destination
@@ -26,6 +28,8 @@ final class ServiceRule {
     var service: VirtualService
     let slot: UInt32
     var destinations: [DestinationRule] = []
+    /// The pool of FULLNAT, in the order the addresses were added.
+    var localAddresses: [IPAddress] = []
     var traffic = FoldedTraffic()
     private(set) var block: ServiceBlock
     private let provider: MemoryProvider

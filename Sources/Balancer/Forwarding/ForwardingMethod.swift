@@ -8,6 +8,8 @@ public enum ForwardingMethod: UInt8, Hashable, Sendable, CaseIterable, BitwiseCo
     case tunneling = 2
     /// Direct routing (`-g`): only the Ethernet header and the TTL change.
     case directRouting = 3
+    /// FULLNAT (`--fullnat`, as DPVS): source and destination are rewritten, so replies come to a local address of ours.
+    case fullNAT = 4
 
     /// The name in ipvsadm's listings.
     public var listedName: String {
@@ -16,6 +18,7 @@ public enum ForwardingMethod: UInt8, Hashable, Sendable, CaseIterable, BitwiseCo
         case .localNode: "Local"
         case .tunneling: "Tunnel"
         case .directRouting: "Route"
+        case .fullNAT: "FullNat"
         }
     }
 }

@@ -16,6 +16,16 @@ public enum RuleError: Error, Hashable, Sendable {
     case familyMismatch
     /// A prefix length that the family does not have, or a combination the kernel refuses.
     case invalidArgument
+    /// A FULLNAT destination of a service without a local address of the destination's family, or the last such address
+    /// while FULLNAT destinations are left.
+    case noLocalAddress
+    /// The local address to add is there already.
+    case localAddressExists
+    /// The local address to delete is not there.
+    case noSuchLocalAddress
+    /// An address that cannot be a local address: unspecified, multicast, broadcast, loopback, a virtual address, or one
+    /// that another host on an attached network answers for.
+    case unusableLocalAddress
     /// Every slot for services or destinations is taken.
     case tableFull
 }

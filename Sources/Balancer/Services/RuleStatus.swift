@@ -67,16 +67,20 @@ public struct ServiceStatus: Sendable {
     public var rates: TrafficCounters
     /// Destinations, newest first.
     public var destinations: [DestinationStatus]
+    /// Local addresses of FULLNAT, in the order they were added.
+    public var localAddresses: [LocalAddressStatus]
 
     /// From its parts.
     public init(
         service: VirtualService, counters: TrafficCounters = TrafficCounters(),
-        rates: TrafficCounters = TrafficCounters(), destinations: [DestinationStatus] = []
+        rates: TrafficCounters = TrafficCounters(), destinations: [DestinationStatus] = [],
+        localAddresses: [LocalAddressStatus] = []
     ) {
         self.service = service
         self.counters = counters
         self.rates = rates
         self.destinations = destinations
+        self.localAddresses = localAddresses
     }
 }
 

@@ -46,6 +46,8 @@ public struct VirtualService: Hashable, Sendable {
     public var prefixLength: Int
     /// Every datagram is scheduled anew and nothing is remembered (`-o`).
     public var isOnePacket: Bool
+    /// How its FULLNAT destinations learn the client's address.
+    public var clientAddress = ClientAddressCarrier.none
 
     /// A service with ipvsadm's defaults.
     public init(

@@ -58,6 +58,7 @@ struct SavedRules {
         case .masquerading: text += " -m"
         case .tunneling: text += " -i"
         case .directRouting, .localNode: text += " -g"
+        case .fullNAT: text += " --fullnat"
         }
         text += " -w \(destination.weight)"
         if destination.method == .tunneling { text += words(destination.tunnel) }

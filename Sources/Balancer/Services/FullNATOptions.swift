@@ -1,0 +1,28 @@
+public import Wire
+
+/// How a FULLNAT service tells its real servers the client's address.
+public enum ClientAddressCarrier: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopyable {
+    /// Not at all: the real server sees the local address.
+    case none = 0
+    /// TOA: a TCP option of kind 254 (DPVS, `include/ipvs/proto_tcp.h`).
+    case tcpOption = 1
+    /// A PROXY protocol v2 header before the client's first bytes.
+    case proxyProtocol = 2
+}
+
+/// A local address of a FULLNAT service as it stands.
+public struct LocalAddressStatus: Hashable, Sendable {
+    /// The address.
+    public var address: IPAddress
+    /// Ports of it in use, by whichever services share it.
+    public var connections: UInt32
+    /// New connections turned away because no port of it was free.
+    public var exhausted: UInt64
+
+    /// From its parts.
+    public init(address: IPAddress, connections: UInt32 = 0, exhausted: UInt64 = 0) {
+        self.address = address
+        self.connections = connections
+        self.exhausted = exhausted
+    }
+}
