@@ -143,10 +143,12 @@ extension RuleError {
         case .outOfRange: "Numerical result out of range"
         case .familyMismatch: "Different address family is allowed only for tunneling servers"
         case .invalidArgument: "Invalid operation.  Possibly wrong module version, address not unicast, ..."
-        case .noLocalAddress: "FULLNAT needs a local address of the destination's family: add one with --add-laddr first"
+        case .noLocalAddress:
+            "FULLNAT needs a local address of the destination's family: add one with --add-laddr first"
         case .localAddressExists: "Local address already exists"
         case .noSuchLocalAddress: "No such local address"
-        case .unusableLocalAddress: "Local address not usable: it must be a unicast address that nobody else answers for"
+        case .unusableLocalAddress:
+            "Local address not usable: it must be a unicast address that nobody else answers for"
         case .tableFull: "Memory allocation problem"
         }
     }
