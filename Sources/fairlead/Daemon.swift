@@ -1,4 +1,5 @@
 import Balancer
+import Configuration
 import Control
 import Dataplane
 import Foundation
@@ -23,7 +24,10 @@ final class Daemon: Service {
     /// Held while the rules are changed or listed; what it holds is the revision that ports and guard know.
     private let rules = Mutex<UInt64?>(nil)
 
-    init(_ options: Fairlead.Run) throws {
+    /// Set in `init`, when the engine is there, and never after.
+    private let keeping = Mutex<RuleKeeper?>(nil)
+
+    init(_ options: Fairlead.Run, _ file: ConfigurationFile? = nil) throws {
         var logger = Logger(label: "fairlead")
         logger.logLevel = .notice
         self.logger = logger
@@ -47,9 +51,9 @@ final class Daemon: Service {
             WorkerConfiguration(
                 number: 0, processor: options.processor, seed: .random(in: .min ... .max), isGuarded: hostGuard != nil),
             engine: engine, routing: routing, ports: ports, resolver: resolver)
-        for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
         engine.advance(milliseconds: Worker.milliseconds)
-        if let path = options.rules { try load(path) }
+        try loadRules(options, file)
+        for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
         try ownTraffic(announces: false)
     }
 
@@ -60,6 +64,25 @@ final class Daemon: Service {
         rules.withLock { _ in
             engine.advance(milliseconds: Worker.milliseconds)
             return body(engine)
+        }
+    }
+
+    private var keeper: RuleKeeper? { keeping.withLock { $0 } }
+
+    /// The rules to start with: a file's, or else those that were in force last.
+    private func loadRules(_ options: Fairlead.Run, _ file: ConfigurationFile?) throws {
+        let folder = try options.state.map { try StateFolder($0 == "auto" ? StateFolder.defaultPath() : $0) }
+        let keeper = RuleKeeper(self, folder: folder)
+        keeping.withLock { $0 = keeper }
+        if let file, let path = options.config {
+            try keeper.start(file)
+            keeper.begin(origin: "run --config \(path)")
+        } else if let path = options.rules {
+            try load(path)
+            keeper.begin(origin: "run --rules \(path)")
+        } else {
+            for line in try keeper.restore() ?? [] { logger.notice("\(line)") }
+            keeper.begin(origin: "run")
         }
     }
 
@@ -142,9 +165,14 @@ final class Daemon: Service {
 
     /// Fold counters, let deleted destinations go, and look at the host's switches.
     private func keepTime() async {
+        var turn = 0
+        defer { keeper?.saveIfChanged() }
         while !Task.isCancelled {
             rules.withLock { _ in engine.advance(milliseconds: Worker.milliseconds) }
             worker.setHostForwards(Host.forwards)
+            turn += 1
+            // Once a second: many changes in a row are saved together.
+            if turn % 4 == 0, let problem = keeper?.saveIfChanged() { logger.error("\(problem)") }
             try? await Task.sleep(for: .milliseconds(250))
         }
     }
@@ -152,7 +180,7 @@ final class Daemon: Service {
     private var handlers: [String: ControlServer.Handler] {
         let commands = ControlServer.commandHandler(
             CommandExecutor(resolver: SystemResolver()), withTable: { [self] in withTable($0) })
-        return [
+        let own: [String: ControlServer.Handler] = [
             CommandRequest.route: { [self] body in
                 let reply = await commands(body)
                 do {
@@ -166,5 +194,17 @@ final class Daemon: Service {
             StatusReport.route: { [self] _ in StatusReport(engine, worker, ports).encoded },
             SysctlRequest.route: { [self] body in rules.withLock { _ in SysctlRequest.answer(body, engine) } },
         ]
+        return own.merging(keeper?.handlers ?? [:]) { own, _ in own }
     }
+}
+
+extension Daemon: RuleAccess {
+    func withEngine<Value: Sendable>(_ body: (Engine) -> Value) -> Value {
+        rules.withLock { _ in
+            engine.advance(milliseconds: Worker.milliseconds)
+            return body(engine)
+        }
+    }
+
+    func followRules() throws { try ownTraffic() }
 }

@@ -13,7 +13,7 @@ extension Engine {
         rule.traffic.fold(serviceTraffic.total(slot))
         rule.traffic.zero()
         rules[service.key] = rule
-        order.append(service.key)
+        order.append(rule)
         publish()
     }
 
@@ -23,14 +23,15 @@ extension Engine {
         try check(service)
         let isRestarted = rule.service.scheduler != service.scheduler
         rule.service = service
-        rule.rebuild(isRestarted ? .started : .configured, slots)
+        rebuild(rule, isRestarted ? .started : .configured)
         publish()
     }
 
     /// Remove a service. Its entries stay; their clients' packets are dropped until service and destination are back.
     public func removeService(_ key: ServiceKey) throws(RuleError) {
         guard let rule = rules.removeValue(forKey: key) else { throw .noSuchService }
-        order.removeAll { $0 == key }
+        rule.isRemoved = true
+        if batch.depth == 0 { order.removeAll { $0 === rule } }
         for destination in rule.destinations { discard(destination, of: key) }
         state.giveBack(service: rule.slot)
         publish()
@@ -39,12 +40,13 @@ extension Engine {
 
     /// Remove every service.
     public func removeAllServices() {
-        for key in order {
-            guard let rule = rules.removeValue(forKey: key) else { continue }
-            for destination in rule.destinations { discard(destination, of: key) }
+        for rule in order where !rule.isRemoved {
+            rule.isRemoved = true
+            for destination in rule.destinations { discard(destination, of: rule.service.key) }
             state.giveBack(service: rule.slot)
         }
         order = []
+        rules = [:]
         publish()
         flushIfWanted()
     }
@@ -73,7 +75,7 @@ extension Engine {
         added.service = rule
         put(added, of: rule)
         rule.destinations.insert(added, at: 0)
-        rule.rebuild(.added(place: 0), slots)
+        rebuild(rule, .added(place: 0))
         publish()
     }
 
@@ -86,7 +88,7 @@ extension Engine {
         }
         rule.destinations[place].destination = destination
         put(rule.destinations[place], of: rule)
-        rule.rebuild(.edited(place: place), slots)
+        rebuild(rule, .edited(place: place))
         publish()
     }
 
@@ -98,7 +100,7 @@ extension Engine {
         }
         let removed = rule.destinations.remove(at: place)
         discard(removed, of: key)
-        rule.rebuild(.removed(place: place, removed.record), slots)
+        rebuild(rule, .removed(place: place, removed.record))
         publish()
         flushIfWanted()
     }

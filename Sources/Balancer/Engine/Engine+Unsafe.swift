@@ -58,9 +58,10 @@ public final class Engine: @unchecked Sendable {
     public private(set) var revision: UInt64 = 0
 
     /// Services in the order they were added.
-    var order: [ServiceKey] = []
+    var order: [ServiceRule] = []
     var rules: [ServiceKey: ServiceRule] = [:]
     var trash = DestinationTrash()
+    var batch = RuleBatch()
 
     /// An engine without rules.
     public init(_ configuration: EngineConfiguration) {
@@ -111,8 +112,12 @@ public final class Engine: @unchecked Sendable {
     /// Put the rules in force: workers see them from their next batch on.
     func publish() {
         revision += 1
+        guard batch.depth == 0 else {
+            batch.isChanged = true
+            return
+        }
         let old = current
-        current = PublishedTable(order.compactMap { rules[$0]?.block })
+        current = PublishedTable(order.map(\.block))
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
         retired.append((old, table.epoch))
         collect()
@@ -146,8 +151,7 @@ public final class Engine: @unchecked Sendable {
     public var now: Tick { tick }
 
     private func foldCounters() {
-        for key in order {
-            guard let rule = rules[key] else { continue }
+        for rule in order {
             rule.traffic.fold(serviceTraffic.total(rule.slot))
             for destination in rule.destinations {
                 destination.traffic.fold(destinationTraffic.total(destination.slot))
