@@ -78,7 +78,7 @@ let package = Package(
         .testTarget(
             name: "NetlinkTests", dependencies: ["Netlink", "Balancer", "TestSupport"], swiftSettings: relaxed),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "Balancer", "TestSupport"],
+            name: "ConfigurationTests", dependencies: ["Configuration", "Balancer", "TestSupport", yams],
             swiftSettings: relaxed),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Configuration", "Balancer", "TestSupport"],
