@@ -21,8 +21,8 @@ final class Daemon: Service {
     private let resolver: MonitorResolver
     private let hostGuard: Guard?
     private let socketPath: String
-    /// Held while the rules are changed or listed; what it holds is the revision that ports and guard know.
-    private let rules = Mutex<UInt64?>(nil)
+    /// Held while the rules are changed or listed; what it holds is what ports and guard know of them.
+    private let rules = Mutex(FollowedRules())
 
     /// Set in `init`, when the engine is there, and never after.
     private let keeping = Mutex<RuleKeeper?>(nil)
@@ -78,7 +78,7 @@ final class Daemon: Service {
             try keeper.start(file)
             keeper.begin(origin: "run --config \(path)")
         } else if let path = options.rules {
-            try load(path)
+            try engine.changeRules { () throws in try load(path) }
             keeper.begin(origin: "run --rules \(path)")
         } else {
             for line in try keeper.restore() ?? [] { logger.notice("\(line)") }
@@ -108,14 +108,57 @@ final class Daemon: Service {
     /// packets come to us, then they are kept from the host.
     private func ownTraffic(announces: Bool = true) throws {
         try rules.withLock { known in
-            guard known != engine.revision else { return }
-            let snapshot = routing.snapshot
-            let traffic = engine.ownedTraffic(isHostAddress: { snapshot.isLocal($0) })
-            for port in ports { _ = try port.own(traffic) }
-            try hostGuard?.update(GuardedTraffic(traffic, hostAddresses: snapshot.hostAddresses))
-            resolver.keepFresh(Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses))
-            known = engine.revision
-            worker.announce(traffic.arpFor)
+            guard known.revision != engine.revision else { return }
+            if let changed = engine.takeChangedServices(), known.revision != nil,
+                engine.ruleCount > FollowedRules.few, try include(changed.union(known.added))
+            {
+                known.added.formUnion(changed)
+                known.revision = engine.revision
+                return
+            }
+            let traffic = ownedTraffic()
+            try own(traffic, SocketFilter(traffic, limit: PacketSocket.filterLimit), &known)
+        }
+    }
+
+    private func ownedTraffic(of keys: Set<ServiceKey>? = nil) -> OwnedTraffic {
+        let snapshot = routing.snapshot
+        return engine.ownedTraffic(of: keys, isHostAddress: { snapshot.isLocal($0) })
+    }
+
+    /// Own exactly this traffic.
+    private func own(_ traffic: OwnedTraffic, _ filter: SocketFilter, _ known: inout FollowedRules) throws {
+        for port in ports { _ = try port.own(traffic, filter: filter) }
+        try hostGuard?.update(GuardedTraffic(traffic, hostAddresses: routing.snapshot.hostAddresses))
+        resolver.keepFresh(Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses))
+        known = FollowedRules(revision: engine.revision)
+        worker.announce(traffic.arpFor)
+    }
+
+    /// Own the traffic of these services too, which costs what these services cost and not what all do.
+    /// - Returns: false when there is no room for that.
+    private func include(_ keys: Set<ServiceKey>) throws -> Bool {
+        let traffic = ownedTraffic(of: keys)
+        for port in ports where try !port.include(traffic) { return false }
+        try hostGuard?.include(GuardedTraffic(traffic, hostAddresses: routing.snapshot.hostAddresses))
+        resolver.keepFresh(
+            adding: Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses(of: keys)))
+        worker.announce(traffic.arpFor)
+        return true
+    }
+
+    /// Own exactly what the rules say, where `include` left more. The filter is made while others may use the rules.
+    private func tighten() throws {
+        let (revision, traffic) = rules.withLock { known in
+            (engine.revision, known.added.isEmpty ? nil : ownedTraffic())
+        }
+        guard let traffic else { return }
+        let filter = SocketFilter(traffic, limit: PacketSocket.filterLimit)
+        try rules.withLock { known in
+            // After another change there will be another turn.
+            guard engine.revision == revision, known.revision == revision else { return }
+            _ = engine.takeChangedServices()
+            try own(traffic, filter, &known)
         }
     }
 
@@ -127,7 +170,7 @@ final class Daemon: Service {
         do {
             try hostGuard?.follow(snapshot.interfaces)
             if before.hostAddresses != snapshot.hostAddresses {
-                rules.withLock { $0 = nil }
+                rules.withLock { $0 = FollowedRules() }
                 try ownTraffic()
             }
         } catch {
@@ -171,6 +214,13 @@ final class Daemon: Service {
             rules.withLock { _ in engine.advance(milliseconds: Worker.milliseconds) }
             worker.setHostForwards(Host.forwards)
             turn += 1
+            if turn % 4 == 2 {
+                do {
+                    try tighten()
+                } catch {
+                    logger.error("traffic of deleted rules is still taken: \(error)")
+                }
+            }
             // Once a second: many changes in a row are saved together.
             if turn % 4 == 0, let problem = keeper?.saveIfChanged() { logger.error("\(problem)") }
             try? await Task.sleep(for: .milliseconds(250))

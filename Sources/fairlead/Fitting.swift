@@ -14,6 +14,8 @@ final class MonitorResolver: NeighborResolver {
     func resolve(interface slot: Int, address: IPAddress) { try? monitor.resolve(interface: slot, address: address) }
 
     func keepFresh(_ destinations: Set<IPAddress>) { monitor.keepFresh(destinations) }
+
+    func keepFresh(adding destinations: Set<IPAddress>) { monitor.keepFresh(adding: destinations) }
 }
 
 extension GuardedTraffic {
@@ -33,7 +35,18 @@ extension GuardedTraffic {
 extension Engine {
     /// Addresses of destinations that are reached without NAT.
     var directAddresses: [IPAddress] {
-        services().flatMap(\.destinations).filter { $0.destination.method == .directRouting }.map(
-            \.destination.key.address)
+        var addresses: [IPAddress] = []
+        forEachRule { _, destinations, _ in
+            for destination in destinations where destination.method == .directRouting {
+                addresses.append(destination.key.address)
+            }
+        }
+        return addresses
+    }
+
+    /// The same, of some services.
+    func directAddresses(of keys: Set<ServiceKey>) -> [IPAddress] {
+        keys.compactMap { service($0) }.flatMap(\.destinations).filter { $0.destination.method == .directRouting }
+            .map(\.destination.key.address)
     }
 }

@@ -14,6 +14,7 @@ extension Engine {
         rule.traffic.zero()
         rules[service.key] = rule
         order.append(rule)
+        note(service.key)
         publish()
     }
 
@@ -24,6 +25,7 @@ extension Engine {
         let isRestarted = rule.service.scheduler != service.scheduler
         rule.service = service
         rebuild(rule, isRestarted ? .started : .configured)
+        note(service.key)
         publish()
     }
 
@@ -34,6 +36,7 @@ extension Engine {
         if batch.depth == 0 { order.removeAll { $0 === rule } }
         for destination in rule.destinations { discard(destination, of: key) }
         state.giveBack(service: rule.slot)
+        note(key)
         publish()
         flushIfWanted()
     }
@@ -47,6 +50,7 @@ extension Engine {
         }
         order = []
         rules = [:]
+        note(nil)
         publish()
         flushIfWanted()
     }
@@ -76,6 +80,7 @@ extension Engine {
         put(added, of: rule)
         rule.destinations.insert(added, at: 0)
         rebuild(rule, .added(place: 0))
+        note(key)
         publish()
     }
 
@@ -89,6 +94,7 @@ extension Engine {
         rule.destinations[place].destination = destination
         put(rule.destinations[place], of: rule)
         rebuild(rule, .edited(place: place))
+        note(key)
         publish()
     }
 
@@ -101,6 +107,7 @@ extension Engine {
         let removed = rule.destinations.remove(at: place)
         discard(removed, of: key)
         rebuild(rule, .removed(place: place, removed.record))
+        note(key)
         publish()
         flushIfWanted()
     }
@@ -110,6 +117,7 @@ extension Engine {
         guard let rule = rules[key] else { throw .noSuchService }
         guard !rule.localAddresses.contains(address) else { throw .localAddressExists }
         rule.localAddresses.append(address)
+        note(key)
         publish()
     }
 
@@ -123,6 +131,7 @@ extension Engine {
         let isLast = rule.localAddresses.count { $0.family == address.family } == 1
         guard !(hasFullNAT && isLast) else { throw .noLocalAddress }
         rule.localAddresses.remove(at: place)
+        note(key)
         publish()
     }
 

@@ -62,6 +62,8 @@ public final class Engine: @unchecked Sendable {
     var rules: [ServiceKey: ServiceRule] = [:]
     var trash = DestinationTrash()
     var batch = RuleBatch()
+    /// Services that changed since somebody asked; nil: too much to name.
+    var changed: Set<ServiceKey>? = []
 
     /// An engine without rules.
     public init(_ configuration: EngineConfiguration) {

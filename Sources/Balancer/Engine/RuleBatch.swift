@@ -45,6 +45,30 @@ extension Engine {
 }
 
 extension Engine {
+    /// The services that were added, changed or removed since this was asked last; nil when there were too many to name.
+    /// Whoever follows the rules may then look at these only. Control thread.
+    public func takeChangedServices() -> Set<ServiceKey>? {
+        defer { changed = [] }
+        return changed
+    }
+
+    /// Note that a service was added, changed or removed, or (nil) that all were.
+    func note(_ key: ServiceKey?) {
+        guard let key, (changed?.count ?? .max) < Self.mostChanged else {
+            changed = nil
+            return
+        }
+        changed?.insert(key)
+    }
+
+    /// Services that are remembered as changed.
+    private static var mostChanged: Int { 64 }
+
+    /// Services and destinations in the rules. Control thread.
+    public var ruleCount: Int { order.reduce(0) { $0 + 1 + $1.destinations.count } }
+}
+
+extension Engine {
     /// Every service with its destinations, newest first, and its local addresses, in the order they were added: what
     /// rules say, without what goes on under them. Control thread.
     public func forEachRule(_ body: (VirtualService, [Destination], [IPAddress]) -> Void) {

@@ -5,6 +5,8 @@ import Wire
 @testable import Balancer
 
 @Suite struct RuleBatchTests {
+    private func at(_ port: Int) -> Endpoint { Endpoint(IPAddress(v4: 0xcb00_7150), UInt16(port)) }
+
     @Test func workersSeeAllOfItOrNothing() throws {
         let bed = EngineBed()
         let engine = bed.engine
@@ -39,9 +41,9 @@ import Wire
     @Test func aServiceMayGoAndComeBack() throws {
         let bed = EngineBed()
         let engine = bed.engine
-        for port in 1...5 { try engine.addService(EngineBed.service("203.0.113.80:\(port)")) }
+        for port in 1...5 { try engine.addService(EngineBed.service(at(port))) }
         try engine.changeRules {
-            for port in 2...4 { try engine.removeService(EngineBed.key("203.0.113.80:\(port)")) }
+            for port in 2...4 { try engine.removeService(EngineBed.key(at(port))) }
             #expect(engine.services().map(\.service.key.port) == [1, 5])
             try engine.addService(EngineBed.service("203.0.113.80:3"))
             #expect(engine.services().map(\.service.key.port) == [1, 5, 3])
@@ -53,6 +55,23 @@ import Wire
         var seen = 0
         engine.forEachRule { _, _, _ in seen += 1 }
         #expect(seen == 0)
+    }
+
+    @Test func namesTheServicesThatChanged() throws {
+        let bed = EngineBed(services: 128)
+        let engine = bed.engine
+        try engine.addService(EngineBed.service())
+        try engine.addDestination(EngineBed.server("10.0.2.11:80"), to: EngineBed.key())
+        #expect(engine.takeChangedServices() == [EngineBed.key()] && engine.ruleCount == 2)
+        #expect(engine.takeChangedServices() == [])
+        try engine.addService(EngineBed.service("203.0.113.80:81"))
+        try engine.removeService(EngineBed.key())
+        #expect(engine.takeChangedServices() == [EngineBed.key(), EngineBed.key("203.0.113.80:81")])
+        // Too many, or all.
+        for port in 1...65 { try engine.addService(EngineBed.service(Endpoint(IPAddress(v4: 0xcb00_7151), UInt16(port)))) }
+        #expect(engine.takeChangedServices() == nil && engine.takeChangedServices() == [])
+        engine.removeAllServices()
+        #expect(engine.takeChangedServices() == nil)
     }
 
     /// Tables of places are made once a batch; they are the same as those made step by step.
