@@ -83,7 +83,8 @@ extension Fairlead {
     struct Rollback: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Put an earlier state of the rules in force again.",
-            discussion: "`fairlead history` lists the states. A rollback is a state too: a second one undoes the first.")
+            discussion: "`fairlead history` lists the states. A rollback is a state too: a second one undoes the first."
+        )
 
         @Argument(help: "How many states back.")
         var steps = 1

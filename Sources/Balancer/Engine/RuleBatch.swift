@@ -35,7 +35,8 @@ extension Engine {
     /// batch only.
     func rebuild(_ rule: ServiceRule, _ change: ServiceChange) {
         if batch.depth > 0, rule.service.scheduler.implementation.isTableOfPlaces {
-            if case .started = change {} else {
+            if case .started = change {
+            } else {
                 batch.stale[ObjectIdentifier(rule)] = rule
                 return
             }

@@ -15,10 +15,10 @@ extension Lint {
         return [
             finding(
                 .warning, .unattachedAddress, service,
-                "\(address) is on no attached network (\(list)), so no neighbour asks for it and only a router that was "
-                    + "told sends its packets here",
-                fix: "take an address of an attached network, or route \(address) to the director and name it under the "
-                    + "interface's networks")
+                "\(address) is on no attached network (\(list)), so no neighbour asks for it and only a router that "
+                    + "was told sends its packets here",
+                fix: "take an address of an attached network, or route \(address) to the director and name it under "
+                    + "the interface's networks")
         ]
     }
 

@@ -144,7 +144,10 @@ extension ConfigurationReader {
         {
             persistence.timeout = UInt32(seconds)
         }
-        if let part = fields["prefix"], let length = document.number(part, "persistence prefix", (family == .v4 ? 0 : 1)...family.bits) {
+        let shortest = family == .v4 ? 0 : 1
+        if let part = fields["prefix"],
+            let length = document.number(part, "persistence prefix", shortest...family.bits)
+        {
             persistence.prefixLength = length
         }
         return persistence

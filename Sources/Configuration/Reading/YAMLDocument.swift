@@ -76,8 +76,8 @@ struct YAMLDocument {
 
     /// A word or text.
     mutating func text(_ node: Node, _ what: String) -> String? {
-        guard let scalar = node.scalar, !Self.isNull(scalar), Self.isQuoted(scalar) || Self.number(scalar.string) == nil,
-            Self.isQuoted(scalar) || (scalar.string != "true" && scalar.string != "false")
+        guard let scalar = node.scalar, !Self.isNull(scalar),
+            Self.isQuoted(scalar) || Self.number(scalar.string) == nil && !["true", "false"].contains(scalar.string)
         else {
             reject(node, "\(what) must be text, not \(Self.kind(node))\(Self.bracketHint(node))")
             return nil

@@ -60,7 +60,10 @@ public final class RuleKeeper: Sendable {
         let errors = Lint(file).errors
         guard errors.isEmpty else {
             throw ConfigurationError(
-                errors.map { ConfigurationProblem(line: $0.line, message: "\($0.subject): \($0.reason). Fix: \($0.fix)") })
+                errors.map { finding in
+                    ConfigurationProblem(
+                        line: finding.line, message: "\(finding.subject): \(finding.reason). Fix: \(finding.fix)")
+                })
         }
         try put(file.rules)
     }

@@ -79,7 +79,9 @@ extension Engine {
     /// All that the rules say now, timeouts and settings included. Control thread.
     var ruleState: RuleState {
         var state = RuleState(timeouts: timeouts)
-        for setting in Setting.allCases where setting.reasonItIsInert == nil { state.settings[setting] = settings[setting] }
+        for setting in Setting.allCases where setting.reasonItIsInert == nil {
+            state.settings[setting] = settings[setting]
+        }
         forEachRule { service, destinations, localAddresses in
             state.services.append(
                 RuleState.Service(

@@ -10,7 +10,9 @@ extension RulePlan {
                 lines.append(
                     "    \(destination.action.sign) \(destination.destination)\(details)\(destination.remark)")
             }
-            if let rehash = service.rehash { lines.append("    \(rehash.text), \(service.effect.rehashed) established") }
+            if let rehash = service.rehash {
+                lines.append("    \(rehash.text), \(service.effect.rehashed) established")
+            }
             if service.unchangedDestinations > 0 {
                 lines.append("      \(Self.count(service.unchangedDestinations, "destination")) unchanged")
             }

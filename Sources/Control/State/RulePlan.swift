@@ -45,6 +45,7 @@ public struct RulePlan: Hashable, Sendable, Codable {
 
     /// A destination that changes.
     public struct DestinationChange: Hashable, Sendable, Codable {
+        /// What becomes of it.
         public var action: Action
         /// `10.0.2.11:80`.
         public var destination: String
@@ -52,19 +53,23 @@ public struct RulePlan: Hashable, Sendable, Codable {
         public var details: [String]
         /// Its established connections now.
         public var established: Int
+        /// Whom the change meets.
         public var effect: Effect
     }
 
     /// A service that changes, or whose destinations do.
     public struct ServiceChange: Hashable, Sendable, Codable {
+        /// What becomes of it; `change` also when only its destinations change.
         public var action: Action
         /// `TCP 198.51.100.80:80`.
         public var service: String
         /// What changes of the service itself.
         public var details: [String]
+        /// Destinations that change, in the order of the file; removed ones last.
         public var destinations: [DestinationChange]
         /// Destinations that stay as they are.
         public var unchangedDestinations: Int
+        /// What becomes of a hashing scheduler's choices; nil: nothing.
         public var rehash: Rehash?
         /// Its own effect and its destinations' together.
         public var effect: Effect

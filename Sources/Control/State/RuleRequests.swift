@@ -1,10 +1,14 @@
 /// What `fairlead plan`, `apply`, `rollback` and `history` ask the daemon, and what it answers.
 public enum RuleRequests {
-    /// Routes of the control socket.
+    /// The route that says what applying a file would change.
     public static let plan = "/plan"
+    /// The route that applies a file.
     public static let apply = "/apply"
+    /// The route that puts an earlier state in force again.
     public static let rollback = "/rollback"
+    /// The route that lists the states.
     public static let history = "/history"
+    /// The route that gives the rules in force as YAML.
     public static let export = "/export"
 
     /// To `/plan` and `/apply`.
