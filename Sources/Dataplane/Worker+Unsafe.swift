@@ -135,7 +135,7 @@ public final class Worker: @unchecked Sendable {
             if !port.capabilities.carriesPartialChecksums { director.slotsWithoutPartialChecksums |= 1 << UInt64(slot) }
         }
         let frames = UnsafeMutableBufferPointer<Frame>.allocate(capacity: Self.batch)
-        let sorted = UnsafeMutableBufferPointer<Frame>.allocate(capacity: 2048)
+        let sorted = UnsafeMutableBufferPointer<Frame>.allocate(capacity: Outbox.defaultCapacity)
         defer {
             unsafe frames.deallocate()
             unsafe sorted.deallocate()

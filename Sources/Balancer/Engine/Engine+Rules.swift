@@ -60,10 +60,8 @@ extension Engine {
         if let revived = trash.take(destination.key, of: key) {
             added = revived
             added.destination = destination
-            if added.service !== rule {
-                added.traffic.fold(destinationTraffic.total(added.slot))
-                added.traffic.zero()
-            }
+            // Zeroed up to the last fold, as by -Z: what was counted since reappears (`ip_vs_zero_stats`).
+            if added.service !== rule { added.traffic.zero() }
         } else {
             guard let slot = state.takeDestination() else { throw .tableFull }
             added = DestinationRule(destination, slot: slot)
