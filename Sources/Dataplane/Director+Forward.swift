@@ -108,8 +108,10 @@ extension Director {
         guard let place = neighborQueue.reserve(route, now: now) else { return nil }
         let back = routing.route(to: packet.key.source)
         if ICMPError.isAllowed(about: packet, frame.bytes), back.isUsable {
-            let isDirect = entry.map { $0.method == .directRouting } ?? true
-            let source = isDirect ? back.source : packet.key.destination
+            // The kernel's error has the virtual address as its source but for IPv4 and DR, and for what it only forwards.
+            var isFromVirtual = false
+            if let entry { isFromVirtual = entry.method != .directRouting || !packet.isV4 }
+            let source = isFromVirtual ? packet.key.destination : back.source
             let length = writeError(
                 .hostUnreachable, about: frame, packet, source: source, to: neighborQueue.errorBytes(place))
             var slots: (service: UInt32, destination: UInt32)?
@@ -123,11 +125,7 @@ extension Director {
     @inline(__always)
     mutating func transmit(_ frame: inout Frame, _ packet: PacketDescription, _ hop: inout Hop, mtu: Int) {
         frame.interface = hop.route.interface
-        if packet.hasOptions {
-            // The kernel records the address a packet was sent to while that is its own, else the way out's.
-            let recorded = isOurs(packet.key.destination) ? packet.key.destination : hop.route.source
-            IPv4Options.record(recorded, frame.bytes, packet)
-        }
+        if packet.hasOptions { recordRoute(frame, packet, hop) }
         Ethernet.address(frame.bytes, from: routing.interface(hop.route.interface).mac, to: hop.mac)
         let egress = UInt64(1) << UInt64(truncatingIfNeeded: hop.route.interface)
         if frame.offload.isSuperFrame {
@@ -142,6 +140,13 @@ extension Director {
             frame.offload.needsChecksum = false
         }
         dispatch(frame, &hop, ends: framesAtHand)
+    }
+
+    /// Record a packet's route where its options ask for it: the kernel records the address a packet was sent to while that
+    /// is its own, else the way out's.
+    func recordRoute(_ frame: Frame, _ packet: PacketDescription, _ hop: borrowing Hop) {
+        let recorded = isOurs(packet.key.destination) ? packet.key.destination : hop.route.source
+        IPv4Options.record(recorded, frame.bytes, packet)
     }
 
     /// Send a frame whose Ethernet header is ready, or have it wait for the next hop's MAC.

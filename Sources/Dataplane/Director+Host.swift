@@ -26,7 +26,7 @@ extension Director {
             let whole = frame
             return countAnswer { $0.answerSolicitation(whole, packet) }
         }
-        guard !ethernet.destination.isGroup else { return }
+        guard !ethernet.destination.isGroup, Self.isForOneHost(packet.key.destination) else { return }
         if isOurs(packet.key.destination) {
             let whole = frame
             countAnswer { $0.answer(whole, packet) }
@@ -34,6 +34,14 @@ extension Director {
             counters.withdraw(.pass)
             forwardAsRouter(&frame, packet)
         }
+    }
+
+    /// Whether a host answers or forwards what is sent to `address`: no group, no loopback, no "this network".
+    private static func isForOneHost(_ address: IPAddress) -> Bool {
+        if address.isV4 {
+            return address.v4 != 0 && address.v4 >> 24 != 127 && !address.isMulticast && address.v4 != 0xffff_ffff
+        }
+        return !address.isMulticast && !address.isLoopback && !address.isUnspecified
     }
 
     /// A frame that was counted as passed ends as a reply if `answer` sent one.
@@ -56,8 +64,12 @@ extension Director {
         case IPProtocol.udp:
             guard packet.hasTransport, hasValidTransportChecksum(frame, packet) else { return }
             sendError(.portUnreachable, about: frame, packet)
-        default:
+        case _ where packet.isV4:
             sendError(.protocolUnreachable, about: frame, packet)
+        default:
+            let header = IPv6Header(unchecked: frame.bytes.dropping(packet.networkOffset))
+            let place = header.offsetOfNextHeader(at: packet.transportOffset &- packet.networkOffset)
+            sendError(.unknownNextHeader(at: place), about: frame, packet)
         }
     }
 
@@ -203,7 +215,8 @@ extension Director {
         reply.fillChecksum(source: packet.key.destination, destination: packet.key.source)
         emitNetworkHeader(
             answer.bytes, packet, fragmentWord: 0, identification: 0, length: IPv6Header.length &+ message.count,
-            transportProtocol: IPProtocol.icmpv6)
+            transportProtocol: IPProtocol.icmpv6,
+            service: IPv6Header(unchecked: frame.bytes.dropping(packet.networkOffset)).trafficClass)
         counters.countMade()
         transmitMade(answer, route)
     }
@@ -228,7 +241,7 @@ extension Director {
     private mutating func forwardAsRouter(_ frame: inout Frame, _ packet: PacketDescription) {
         guard packet.timeToLive > 1 else { return refuse(&frame, packet, .timeExceeded, .timeToLive) }
         let route = routing.route(to: packet.key.destination)
-        guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }
+        guard route.isUsable else { return refuseForLackOfRoute(&frame, packet, route) }
         let mtu = mtu(route)
         if segmentLength(frame, packet) > mtu, packet.doesNotFragment {
             return refuse(&frame, packet, .tooBig(mtu: mtu), .tooBig)

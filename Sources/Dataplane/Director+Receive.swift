@@ -25,7 +25,7 @@ extension Director {
         // Ethernet padding is cut.
         frame.length = packet.networkOffset &+ packet.networkLength
         let source = packet.key.source.v4
-        guard source >> 24 != 127, source != 0xffff_ffff, source >> 28 != 0xe else { return drop(.martianSource) }
+        guard source >> 24 != 127, source != 0, source != 0xffff_ffff, source >> 28 != 0xe else { return drop(.martianSource) }
         if packet.hasOptions {
             switch IPv4Options.inspect(frame.bytes, packet) {
             case .sourceRoute: return drop(.sourceRoute)
@@ -139,7 +139,7 @@ extension Director {
         if let found = table.find(packet.key, hash: table.hash(packet.key)), found.direction == .reply {
             return reply(&frame, packet, found.entry, transport)
         }
-        if settings[.natIcmpSend] != 0, isStray(frame, packet, transport) {
+        if settings[.natIcmpSend] != 0, packet.timeToLive > 1, isStray(frame, packet, transport) {
             return refuse(&frame, packet, .portUnreachable, .strayReply, decremented: true)
         }
         pass(frame)

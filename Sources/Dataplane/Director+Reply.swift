@@ -10,7 +10,7 @@ extension Director {
         note(.entry(entry, .reply))
         guard packet.timeToLive > 1 else { return refuse(&frame, packet, .timeExceeded, .timeToLive) }
         let route = routing.route(to: packet.key.destination)
-        guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }
+        guard route.isUsable else { return refuseForLackOfRoute(&frame, packet, route) }
         let mtu = mtu(route)
         if longestPiece(frame, packet) > mtu, packet.doesNotFragment {
             return refuse(&frame, packet, .tooBig(mtu: mtu), .tooBig)

@@ -6,9 +6,29 @@ extension Director {
     /// Source port of active FTP's data connections, which are never scheduled.
     private static var ftpData: UInt16 { 20 }
 
+    /// What an ICMP error that opens a connection is and quotes.
+    struct OpeningError {
+        var packet: PacketDescription
+        var quoted: QuotedPacket
+    }
+
+    /// With `schedule_icmp` an ICMP error about a connection that is not there opens one, and goes to its real server
+    /// (`ip_vs_core.c`, `ip_vs_in_icmp`).
+    mutating func schedule(_ frame: inout Frame, _ error: PacketDescription, _ quoted: QuotedPacket) {
+        guard let transport = Transport(quoted.key.transportProtocol) else { return pass(frame) }
+        var opening = error
+        opening.key = quoted.key.reversed
+        schedule(&frame, opening, transport, by: OpeningError(packet: error, quoted: quoted))
+    }
+
     @inline(never)
-    mutating func schedule(_ frame: inout Frame, _ packet: PacketDescription, _ transport: Transport) {
+    mutating func schedule(
+        _ frame: inout Frame, _ packet: PacketDescription, _ transport: Transport, by error: OpeningError? = nil
+    ) {
         let key = packet.key
+        if transport == .sctp, error == nil, packet.transportLength < SCTPTracking.leastLength {
+            return drop(.truncated)
+        }
         guard
             let service = services.find(
                 transportProtocol: key.transportProtocol, address: key.destination, port: key.destinationPort,
@@ -18,19 +38,23 @@ extension Director {
             return pass(frame)
         }
         note(.service(service.record))
-        guard mayOpen(frame, packet, transport), key.sourcePort != Self.ftpData else { return pass(frame) }
+        guard error != nil || mayOpen(frame, packet, transport), key.sourcePort != Self.ftpData else {
+            return pass(frame)
+        }
         let record = service.record
         if record.isPersistent {
-            return schedulePersistent(&frame, packet, transport, service)
+            return schedulePersistent(&frame, packet, transport, service, by: error)
         }
         guard record.mark != 0 || record.port == key.destinationPort else { return pass(frame) }
-        guard let place = pick(service, key) else { return refuseForLackOfDestination(&frame, packet) }
+        guard let place = pick(service, key) else {
+            return refuseForLackOfDestination(&frame, error?.packet ?? packet)
+        }
         let destination = record.destination(place)
         guard
             let entry = makeEntry(
                 packet, record, destination, port: destination.port != 0 ? destination.port : key.destinationPort)
         else { return drop(.tableFull) }
-        begin(&frame, packet, entry, record, transport)
+        begin(&frame, packet, entry, record, transport, by: error)
     }
 
     /// The scheduler's choice.
@@ -51,7 +75,8 @@ extension Director {
         case .udp:
             return true
         case .sctp:
-            return SCTPTracking.isStart(frame.bytes.dropping(packet.transportOffset)) || settings[.sloppySctp] != 0
+            let chunks = frame.bytes.dropping(packet.transportOffset)
+            return SCTPTracking.isStart(chunks) || settings[.sloppySctp] != 0 && !SCTPTracking.isAbort(chunks)
         }
     }
 
@@ -75,12 +100,16 @@ extension Director {
     /// Count a new connection and carry its first packet.
     private mutating func begin(
         _ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry, _ record: ServiceRecord,
-        _ transport: Transport
+        _ transport: Transport, by error: OpeningError?
     ) {
         serviceRow.countConnection(record.slot)
         destinationRow.countConnection(entry.destinationSlot)
         note(.made(entry))
-        carry(&frame, packet, entry, transport)
+        if let error {
+            icmpRequest(&frame, error.packet, error.quoted, entry)
+        } else {
+            carry(&frame, packet, entry, transport)
+        }
         if entry.kind.contains(.onePacket) { finishOnePacket(entry) }
     }
 
@@ -92,7 +121,8 @@ extension Director {
     // MARK: Persistence (`ip_vs_core.c`, `ip_vs_sched_persist`)
 
     private mutating func schedulePersistent(
-        _ frame: inout Frame, _ packet: PacketDescription, _ transport: Transport, _ service: ServiceReference
+        _ frame: inout Frame, _ packet: PacketDescription, _ transport: Transport, _ service: ServiceReference,
+        by error: OpeningError?
     ) {
         let record = service.record
         let key = packet.key
@@ -112,7 +142,9 @@ extension Director {
             destination = record.destination(place)
             note(.template(template))
         } else {
-            guard let place = pick(service, key) else { return refuseForLackOfDestination(&frame, packet) }
+            guard let place = pick(service, key) else {
+                return refuseForLackOfDestination(&frame, error?.packet ?? packet)
+            }
             destination = record.destination(place)
             template = makeTemplate(templateKey, record, destination, port: isServicePort ? destination.port : 0)
         }
@@ -125,7 +157,7 @@ extension Director {
         entry.control(by: template)
         template.deadline = now &+ template.timeout
         expiry.deadlineChanged(template)
-        begin(&frame, packet, entry, record, transport)
+        begin(&frame, packet, entry, record, transport, by: error)
     }
 
     private mutating func makeTemplate(
