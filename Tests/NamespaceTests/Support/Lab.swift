@@ -106,10 +106,12 @@ final class Lab: Sendable {
     }
 
     /// Start a web server that answers `place`, and an echo over UDP.
-    func startWebServer(_ place: String, port: Int) async throws {
+    @discardableResult
+    func startWebServer(_ place: String, port: Int) async throws -> RunningProgram {
         let server = try await start(
             place, ["python3", "-c", Scripts.server, place, "\(port)", "\(Scripts.bulkLength)"])
         guard try await server.writes("listening") else { throw LabFailure("\(place): \(server.text)") }
+        return server
     }
 
     /// A counter of the kernel at `place`, as `nstat` names it, since the namespace was made.
