@@ -49,11 +49,20 @@ extension Director {
             && services.hasServer(transportProtocol: key.transportProtocol, address: key.source, port: key.sourcePort)
     }
 
-    /// Tell the neighbours of every address that only we own that it is here (gratuitous ARP, RFC 5227 §3).
+    /// Tell the neighbours of every address that only we own that it is here (gratuitous ARP, RFC 5227 §3; unsolicited
+    /// advertisement, RFC 4861 §7.2.6).
     public mutating func announce(_ addresses: [IPAddress]) {
-        for address in addresses where address.isV4 && !routing.isLocal(address) {
+        for address in addresses where !routing.isLocal(address) {
             let route = routing.route(to: address)
-            guard route.isUsable, !route.hasGateway,
+            guard route.isUsable, !route.hasGateway else { continue }
+            guard address.isV4 else {
+                let group = IPAddress.allNodesV6
+                advertise(
+                    address, to: group, mac: MACAddress(multicastV6: group), flags: .override,
+                    interface: route.interface)
+                continue
+            }
+            guard
                 var frame = outbox.make(EthernetHeader.length + ARPPacket.length)
             else { continue }
             let mac = routing.interface(route.interface).mac

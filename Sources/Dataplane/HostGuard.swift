@@ -24,7 +24,7 @@ extension Engine {
         var traffic = OwnedTraffic()
         var seen: Set<IPAddress> = []
         for status in services() {
-            for destination in status.destinations {
+            for destination in status.destinations where destination.destination.method != .fullNAT {
                 let key = destination.destination.key
                 guard case .address(let transportProtocol, _, let port) = status.service.key else {
                     for transport in Transport.allCases {
@@ -47,6 +47,11 @@ extension Engine {
             traffic.virtual.append(
                 OwnedTraffic.Endpoint(transportProtocol: transportProtocol, address: address, port: port))
             guard seen.insert(address).inserted, !isHostAddress(address) else { continue }
+            traffic.addresses.append(address)
+            if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
+        }
+        // Local addresses of FULLNAT are ours whole, and on no interface of the host.
+        for address in localAddresses {
             traffic.addresses.append(address)
             if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
         }

@@ -31,6 +31,8 @@ final class Session {
             engine: engine, worker: 0, routing: routing.view, now: 0, seed: Self.seed, counters: counters)
         director.isWholeHost = true
         unsafe buffer = .allocate(byteCount: Self.bufferSize, alignment: 64)
+        let network = routing
+        engine.network = { network }
         forwards = topology.settings.contains { $0.name == "net.ipv4.ip_forward" && $0.value != "0" }
         for (name, value) in topology.settings { set(name, value) }
         director.resume()

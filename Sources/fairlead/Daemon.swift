@@ -47,6 +47,7 @@ final class Daemon: Service {
             WorkerConfiguration(
                 number: 0, processor: options.processor, seed: .random(in: .min ... .max), isGuarded: hostGuard != nil),
             engine: engine, routing: routing, ports: ports, resolver: resolver)
+        engine.network = { [routing] in routing.snapshot }
         for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
         engine.advance(milliseconds: Worker.milliseconds)
         if let path = options.rules { try load(path) }
@@ -92,7 +93,7 @@ final class Daemon: Service {
             try hostGuard?.update(GuardedTraffic(traffic, hostAddresses: snapshot.hostAddresses))
             resolver.keepFresh(Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses))
             known = engine.revision
-            worker.announce(traffic.arpFor)
+            worker.announce(traffic.arpFor + traffic.ndFor)
         }
     }
 

@@ -31,9 +31,10 @@ extension GuardedTraffic {
 }
 
 extension Engine {
-    /// Addresses of destinations that are reached without NAT.
+    /// Addresses of destinations whose replies are not owned as a server's: reached without NAT, or by FULLNAT.
     var directAddresses: [IPAddress] {
-        services().flatMap(\.destinations).filter { $0.destination.method == .directRouting }.map(
-            \.destination.key.address)
+        services().flatMap(\.destinations).filter {
+            $0.destination.method == .directRouting || $0.destination.method == .fullNAT
+        }.map(\.destination.key.address)
     }
 }

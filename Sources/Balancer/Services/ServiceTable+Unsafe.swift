@@ -135,18 +135,18 @@ public final class ServiceTable: @unchecked Sendable {
     let countV4: Int
     let countV6: Int
 
-    /// A snapshot of `blocks`.
-    init(_ blocks: [ServiceBlock]) {
+    /// A snapshot of `blocks`; `localAddresses` are those of all pools.
+    init(_ blocks: [ServiceBlock], localAddresses: some Collection<IPAddress> = []) {
         self.blocks = blocks
         unsafe records = .allocate(capacity: max(blocks.count, 1))
         var size = 16
         while size < blocks.count * 2 + 2 { size *= 2 }
         mask = size - 1
-        addressMask = mask
         unsafe index = .allocate(capacity: size)
         unsafe index.initialize(repeating: 0, count: size)
-        unsafe addresses = .allocate(capacity: size)
-        unsafe addresses.initialize(repeating: .anyV6, count: size)
+        let owned = unsafe Self.addresses(of: blocks, localAddresses)
+        unsafe addresses = owned.memory
+        addressMask = unsafe owned.mask
         var marks = false
         var anyPort = false
         var v4 = 0
@@ -160,19 +160,38 @@ public final class ServiceTable: @unchecked Sendable {
             marks = marks || record.mark != 0
             anyPort = anyPort || record.mark == 0 && record.port == 0
             if record.address.isV4 { v4 += 1 }
-            guard record.mark == 0 else { continue }
-            var home = Int(truncatingIfNeeded: ServiceLookupKey.hash(record.address)) & mask
-            while unsafe addresses[home] != .anyV6 && addresses[home] != record.address { home = (home + 1) & mask }
-            unsafe addresses[home] = record.address
         }
         hasMarks = marks
         hasAnyPort = anyPort
-        countV4 = v4
-        countV6 = blocks.count - v4
+        let localV4 = localAddresses.count { $0.isV4 }
+        countV4 = v4 + localV4
+        countV6 = blocks.count - v4 + localAddresses.count - localV4
         let found = unsafe Self.servers(of: blocks)
         unsafe servers = found.memory
         serverMask = unsafe found.mask
         hasMarkedServers = unsafe found.hasMarked
+    }
+
+    /// Virtual and local addresses in an open-addressing hash; `::` is an empty place.
+    private static func addresses(
+        of blocks: [ServiceBlock], _ localAddresses: some Collection<IPAddress>
+    ) -> (memory: UnsafeMutablePointer<IPAddress>, mask: Int) {
+        var size = 16
+        while size < (blocks.count + localAddresses.count) * 2 + 2 { size *= 2 }
+        let mask = size - 1
+        let memory = UnsafeMutablePointer<IPAddress>.allocate(capacity: size)
+        unsafe memory.initialize(repeating: .anyV6, count: size)
+        func insert(_ address: IPAddress) {
+            var home = Int(truncatingIfNeeded: ServiceLookupKey.hash(address)) & mask
+            while unsafe memory[home] != .anyV6 && memory[home] != address { home = (home + 1) & mask }
+            unsafe memory[home] = address
+        }
+        for block in blocks {
+            let record = unsafe block.record.pointee
+            if record.mark == 0 { insert(record.address) }
+        }
+        for address in localAddresses { insert(address) }
+        return unsafe (memory, mask)
     }
 
     private static func servers(
@@ -255,14 +274,15 @@ public struct ServiceTableView {
     @usableFromInline let index: UnsafeMutablePointer<UInt32>
     @usableFromInline let mask: Int
     @usableFromInline let addresses: UnsafeMutablePointer<IPAddress>
+    @usableFromInline let addressMask: Int
     @usableFromInline let servers: UnsafeMutablePointer<ServiceLookupKey>
     @usableFromInline let serverMask: Int
     @usableFromInline let hasMarkedServers: Bool
     @usableFromInline let hasMarks: Bool
     @usableFromInline let hasAnyPort: Bool
-    /// Services with IPv4 addresses: with none, IPv4 packets are not looked at (the kernel registers its hooks so).
+    /// Services and local addresses of IPv4: with none, IPv4 packets are not looked at (the kernel registers its hooks so).
     public let countV4: Int
-    /// Services with IPv6 addresses.
+    /// Services and local addresses of IPv6.
     public let countV6: Int
     /// Number of services.
     public let count: Int
@@ -272,6 +292,7 @@ public struct ServiceTableView {
         unsafe index = table.index
         mask = table.mask
         unsafe addresses = table.addresses
+        addressMask = table.addressMask
         unsafe servers = table.servers
         serverMask = table.serverMask
         hasMarkedServers = table.hasMarkedServers
@@ -344,15 +365,15 @@ public struct ServiceTableView {
         }
     }
 
-    /// Whether a service has this virtual address.
+    /// Whether this is a virtual address of a service, or a local address of a pool.
     @inlinable @inline(__always)
     public func owns(_ address: IPAddress) -> Bool {
-        var place = Int(truncatingIfNeeded: ServiceLookupKey.hash(address)) & mask
+        var place = Int(truncatingIfNeeded: ServiceLookupKey.hash(address)) & addressMask
         while true {
             let other = unsafe addresses[place]
             if other == .anyV6 { return false }
             if other == address { return true }
-            place = (place &+ 1) & mask
+            place = (place &+ 1) & addressMask
         }
     }
 }
