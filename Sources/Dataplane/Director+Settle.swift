@@ -38,13 +38,15 @@ extension Director {
         }
         if Self.isSolicitation(frame, packet) { return true }
         let key = packet.key
+        let mark = services.markCount > 0 ? services.mark(of: key, interface: frame.interface) : 0
         if routing.isLocal(key.destination) {
             guard isGuarded, packet.hasTransport, Transport(key.transportProtocol) != nil else { return false }
             return services.find(
-                transportProtocol: key.transportProtocol, address: key.destination, port: key.destinationPort, mark: 0)
+                transportProtocol: key.transportProtocol, address: key.destination, port: key.destinationPort, mark: mark)
                 != nil
         }
         if services.owns(key.destination) { return true }
+        if isGuarded, mark != 0, services.hasMark(mark, isV4: packet.isV4) { return true }
         return isGuarded
             && services.hasServer(transportProtocol: key.transportProtocol, address: key.source, port: key.sourcePort)
     }

@@ -55,6 +55,21 @@ extension Engine {
             traffic.addresses.append(address)
             if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
         }
+        ownMarked(&traffic, &seen, isHostAddress)
         return traffic
+    }
+
+    /// What mark rules give a mark that a service has.
+    private func ownMarked(
+        _ traffic: inout OwnedTraffic, _ seen: inout Set<IPAddress>, _ isHostAddress: (IPAddress) -> Bool
+    ) {
+        for rule in markRules {
+            let isOurs = rule.family.map { hasService(mark: rule.mark, $0) } ?? false
+            traffic.marked.append(MarkedTraffic(rule: rule, isOurs: isOurs))
+            guard isOurs, let address = rule.wholeDestination, seen.insert(address).inserted, !isHostAddress(address)
+            else { continue }
+            traffic.addresses.append(address)
+            if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
+        }
     }
 }

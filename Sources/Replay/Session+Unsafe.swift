@@ -54,9 +54,13 @@ final class Session {
         routing = try topology.snapshot()
     }
 
-    /// Give packets to `destination` a mark.
+    /// Give packets a mark; a rule that is there already stays as it is.
     func mark(_ rule: MarkRule) throws {
-        guard director.add(mark: rule) else { throw ReplayError("more than \(MarkRules.capacity) mark rules") }
+        do {
+            try engine.addMark(rule)
+        } catch MarkError.tableFull {
+            throw ReplayError("more than \(MarkRule.capacity) mark rules")
+        } catch {}
     }
 
     /// Let the clock run to `end`: entries expire and waiting packets end in order on the way.

@@ -66,6 +66,8 @@ public final class Engine: @unchecked Sendable {
     var rules: [ServiceKey: ServiceRule] = [:]
     /// In how many pools each local address is.
     var localUses: [IPAddress: Int] = [:]
+    /// Rules that mark packets, in order.
+    public internal(set) var markRules: [MarkRule] = []
     var trash = DestinationTrash()
 
     /// An engine without rules.
@@ -83,7 +85,7 @@ public final class Engine: @unchecked Sendable {
         inboxes = Inboxes(workers: workers)
         unsafe flushes = .allocate(capacity: 1)
         unsafe flushes.initialize(to: Atomic(0))
-        current = PublishedTable([], [])
+        current = PublishedTable(ServiceTable([]))
         unsafe published = .allocate(capacity: 1)
         unsafe published.initialize(to: Atomic(current.view))
         reader = Participant(tableMemory.table, number: workers)
@@ -118,7 +120,10 @@ public final class Engine: @unchecked Sendable {
     func publish() {
         revision += 1
         let old = current
-        current = PublishedTable(order.compactMap { rules[$0]?.block }, localUses.keys)
+        current = PublishedTable(
+            ServiceTable(
+                order.compactMap { rules[$0]?.block }, localAddresses: localAddresses, markRules: markRules,
+                markedAddresses: markRules.isEmpty ? [] : markedAddresses))
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
         retired.append((old, table.epoch))
         collect()
@@ -181,8 +186,8 @@ private final class PublishedTable {
     let table: ServiceTable
     let view: UnsafeMutablePointer<ServiceTableView>
 
-    init(_ blocks: [ServiceBlock], _ localAddresses: some Collection<IPAddress>) {
-        table = ServiceTable(blocks, localAddresses: localAddresses)
+    init(_ table: ServiceTable) {
+        self.table = table
         unsafe view = .allocate(capacity: 1)
         unsafe view.initialize(to: table.view)
     }

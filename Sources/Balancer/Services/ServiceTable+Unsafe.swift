@@ -130,13 +130,19 @@ public final class ServiceTable: @unchecked Sendable {
     let servers: UnsafeMutablePointer<ServiceLookupKey>
     let serverMask: Int
     let hasMarkedServers: Bool
+    /// Rules that mark packets, in order.
+    let markRules: UnsafeMutablePointer<MarkRule>
+    let markCount: Int
     let hasMarks: Bool
     let hasAnyPort: Bool
     let countV4: Int
     let countV6: Int
 
-    /// A snapshot of `blocks`; `localAddresses` are those of all pools.
-    init(_ blocks: [ServiceBlock], localAddresses: some Collection<IPAddress> = []) {
+    /// A snapshot of `blocks`; `localAddresses` are those of all pools, `markedAddresses` what mark rules make ours.
+    init(
+        _ blocks: [ServiceBlock], localAddresses: [IPAddress] = [], markRules: [MarkRule] = [],
+        markedAddresses: [IPAddress] = []
+    ) {
         self.blocks = blocks
         unsafe records = .allocate(capacity: max(blocks.count, 1))
         var size = 16
@@ -144,7 +150,7 @@ public final class ServiceTable: @unchecked Sendable {
         mask = size - 1
         unsafe index = .allocate(capacity: size)
         unsafe index.initialize(repeating: 0, count: size)
-        let owned = unsafe Self.addresses(of: blocks, localAddresses)
+        let owned = unsafe Self.addresses(of: blocks, localAddresses + markedAddresses)
         unsafe addresses = owned.memory
         addressMask = unsafe owned.mask
         var marks = false
@@ -168,16 +174,19 @@ public final class ServiceTable: @unchecked Sendable {
         countV6 = blocks.count - v4 + localAddresses.count - localV4
         let found = unsafe Self.servers(of: blocks)
         unsafe servers = found.memory
+        markCount = markRules.count
+        unsafe self.markRules = .allocate(capacity: max(markRules.count, 1))
+        for (place, rule) in markRules.enumerated() { unsafe (self.markRules + place).initialize(to: rule) }
         serverMask = unsafe found.mask
         hasMarkedServers = unsafe found.hasMarked
     }
 
-    /// Virtual and local addresses in an open-addressing hash; `::` is an empty place.
+    /// Virtual, local and marked addresses in an open-addressing hash; `::` is an empty place.
     private static func addresses(
-        of blocks: [ServiceBlock], _ localAddresses: some Collection<IPAddress>
+        of blocks: [ServiceBlock], _ others: [IPAddress]
     ) -> (memory: UnsafeMutablePointer<IPAddress>, mask: Int) {
         var size = 16
-        while size < (blocks.count + localAddresses.count) * 2 + 2 { size *= 2 }
+        while size < (blocks.count + others.count) * 2 + 2 { size *= 2 }
         let mask = size - 1
         let memory = UnsafeMutablePointer<IPAddress>.allocate(capacity: size)
         unsafe memory.initialize(repeating: .anyV6, count: size)
@@ -190,7 +199,7 @@ public final class ServiceTable: @unchecked Sendable {
             let record = unsafe block.record.pointee
             if record.mark == 0 { insert(record.address) }
         }
-        for address in localAddresses { insert(address) }
+        for address in others { insert(address) }
         return unsafe (memory, mask)
     }
 
@@ -224,6 +233,7 @@ public final class ServiceTable: @unchecked Sendable {
         unsafe index.deallocate()
         unsafe addresses.deallocate()
         unsafe servers.deallocate()
+        unsafe markRules.deallocate()
     }
 
     /// What the packet path reads.
@@ -279,6 +289,9 @@ public struct ServiceTableView {
     @usableFromInline let serverMask: Int
     @usableFromInline let hasMarkedServers: Bool
     @usableFromInline let hasMarks: Bool
+    let markRules: UnsafeMutablePointer<MarkRule>
+    /// Rules that mark packets; with none nothing need be asked.
+    public let markCount: Int
     @usableFromInline let hasAnyPort: Bool
     /// Services and local addresses of IPv4: with none, IPv4 packets are not looked at (the kernel registers its hooks so).
     public let countV4: Int
@@ -297,6 +310,8 @@ public struct ServiceTableView {
         serverMask = table.serverMask
         hasMarkedServers = table.hasMarkedServers
         hasMarks = table.hasMarks
+        unsafe markRules = table.markRules
+        markCount = table.markCount
         hasAnyPort = table.hasAnyPort
         countV4 = table.countV4
         countV6 = table.countV6
@@ -343,6 +358,23 @@ public struct ServiceTableView {
             return unsafe ServiceReference(record)
         }
         return nil
+    }
+
+    /// The mark of a packet that came by `interface`; 0: none. The last rule that matches gives it.
+    public func mark(of key: FlowKey, interface: Int) -> UInt32 {
+        var place = markCount
+        while place > 0 {
+            place &-= 1
+            if unsafe markRules[place].matches(key, interface: interface) { return unsafe markRules[place].mark }
+        }
+        return 0
+    }
+
+    /// Whether a service has the mark for packets of the family.
+    public func hasMark(_ mark: UInt32, isV4: Bool) -> Bool {
+        guard hasMarks else { return false }
+        let any = isV4 ? IPAddress.anyV4 : IPAddress.anyV6
+        return unsafe lookUp(ServiceLookupKey(address: any, port: 0, transportProtocol: 0, mark: mark)) != nil
     }
 
     /// Whether a service has this real server for NAT (`ip_vs_ctl.c`, `ip_vs_has_real_service`).
