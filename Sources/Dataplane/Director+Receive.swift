@@ -100,10 +100,10 @@ extension Director {
     /// A packet that is whole, or a fragment that nobody gathers.
     @inline(__always)
     mutating func admit(_ frame: inout Frame, _ packet: inout PacketDescription) {
-        if hasMarks { packet.mark = marks.mark(packet.key, interface: frame.interface) }
+        if services.markCount > 0 { packet.mark = services.mark(of: packet.key, interface: frame.interface) }
         note(.received(packet))
         guard isBalanced(packet) else { return pass(frame) }
-        if isOurs(packet.key.destination) {
+        if isOurs(packet.key.destination) || packet.mark != 0 && services.hasMark(packet.mark, isV4: packet.isV4) {
             localInput(&frame, packet)
         } else {
             transit(&frame, packet)

@@ -40,9 +40,6 @@ public struct Director: ~Copyable {
     var now: Tick = 0
     var services: ServiceTableView
     var routing: RoutingView
-    var marks: MarkRules
-    /// Whether `marks` has any.
-    var hasMarks = false
     var flushesDone: UInt32
     var flushCursor: UInt32
     var flushEnd: UInt32
@@ -83,7 +80,6 @@ public struct Director: ~Copyable {
         participant = Participant(engine.table, number: worker)
         services = engine.serviceTable
         self.routing = routing
-        marks = MarkRules()
         flushesDone = engine.view.flushCount
         flushCursor = 0
         flushEnd = 0

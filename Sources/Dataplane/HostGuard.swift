@@ -24,7 +24,7 @@ extension Engine {
         var traffic = OwnedTraffic()
         var seen: Set<IPAddress> = []
         for status in services() {
-            for destination in status.destinations {
+            for destination in status.destinations where destination.destination.method != .fullNAT {
                 let key = destination.destination.key
                 guard case .address(let transportProtocol, _, let port) = status.service.key else {
                     for transport in Transport.allCases {
@@ -50,6 +50,26 @@ extension Engine {
             traffic.addresses.append(address)
             if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
         }
+        // Local addresses of FULLNAT are ours whole, and on no interface of the host.
+        for address in localAddresses {
+            traffic.addresses.append(address)
+            if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
+        }
+        ownMarked(&traffic, &seen, isHostAddress)
         return traffic
+    }
+
+    /// What mark rules give a mark that a service has.
+    private func ownMarked(
+        _ traffic: inout OwnedTraffic, _ seen: inout Set<IPAddress>, _ isHostAddress: (IPAddress) -> Bool
+    ) {
+        for rule in markRules {
+            let isOurs = rule.family.map { hasService(mark: rule.mark, $0) } ?? false
+            traffic.marked.append(MarkedTraffic(rule: rule, isOurs: isOurs))
+            guard isOurs, let address = rule.wholeDestination, seen.insert(address).inserted, !isHostAddress(address)
+            else { continue }
+            traffic.addresses.append(address)
+            if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
+        }
     }
 }

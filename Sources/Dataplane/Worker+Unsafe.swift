@@ -44,7 +44,6 @@ public final class Worker: @unchecked Sendable {
     /// Something that only the worker's thread may do.
     enum Request: Sendable {
         case announce([IPAddress])
-        case mark(MarkRule)
         case explain(count: Int, @Sendable (ExplainedPacket) -> Void)
     }
 
@@ -105,9 +104,6 @@ public final class Worker: @unchecked Sendable {
 
     /// Tell the network that these addresses are here.
     public func announce(_ addresses: [IPAddress]) { post(.announce(addresses)) }
-
-    /// Mark packets by one more rule.
-    public func add(mark rule: MarkRule) { post(.mark(rule)) }
 
     /// Explain the next `count` frames. `receive` is called on the worker's thread.
     public func explain(count: Int, _ receive: @escaping @Sendable (ExplainedPacket) -> Void) {
@@ -228,7 +224,6 @@ public final class Worker: @unchecked Sendable {
         for request in list {
             switch request {
             case .announce(let addresses): director.announce(addresses)
-            case .mark(let rule): _ = director.add(mark: rule)
             case .explain(let count, let receive): explained = (count, receive)
             }
         }

@@ -47,6 +47,7 @@ final class Daemon: Service {
             WorkerConfiguration(
                 number: 0, processor: options.processor, seed: .random(in: .min ... .max), isGuarded: hostGuard != nil),
             engine: engine, routing: routing, ports: ports, resolver: resolver)
+        engine.network = { [routing] in routing.snapshot }
         for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
         engine.advance(milliseconds: Worker.milliseconds)
         if let path = options.rules { try load(path) }
@@ -72,13 +73,20 @@ final class Daemon: Service {
         ).enumerated() {
             let text = line.trimmingCharacters(in: .whitespaces)
             guard !text.isEmpty, !text.hasPrefix("#") else { continue }
-            let result = CommandExecutor(resolver: SystemResolver()).execute(
+            let words = text.split(separator: " ").map(String.init)
+            let result = words.first == "mark" ? mark(Array(words.dropFirst())) : CommandExecutor(resolver: SystemResolver()).execute(
                 ["-R"], standardInput: text + "\n", withTable: withTable)
             guard result.status == 0, result.standardError.isEmpty else {
                 let reason = result.standardError.trimmingCharacters(in: .whitespacesAndNewlines)
                 throw Failure("\(path) line \(number + 1) `\(text)`: \(reason)")
             }
         }
+    }
+
+    /// Carry out `fairlead mark WORDS`.
+    private func mark(_ words: [String]) -> CommandResult {
+        let names = monitor.snapshot.interfaces.map(\.name)
+        return rules.withLock { _ in MarkCommand.run(words, on: engine, interfaces: names) }
     }
 
     /// Have ports, guard and resolver follow the rules, if they changed. In the order that loses nothing: first the
@@ -92,7 +100,7 @@ final class Daemon: Service {
             try hostGuard?.update(GuardedTraffic(traffic, hostAddresses: snapshot.hostAddresses))
             resolver.keepFresh(Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses))
             known = engine.revision
-            worker.announce(traffic.arpFor)
+            worker.announce(traffic.arpFor + traffic.ndFor)
         }
     }
 
@@ -159,6 +167,15 @@ final class Daemon: Service {
                     try ownTraffic()
                 } catch {
                     logger.error("a change of the rules is not in force everywhere: \(error)")
+                }
+                return reply
+            },
+            MarkRequest.route: { [self] body in
+                let reply = MarkRequest.answer(body, mark)
+                do {
+                    try ownTraffic()
+                } catch {
+                    logger.error("a change of the marks is not in force everywhere: \(error)")
                 }
                 return reply
             },

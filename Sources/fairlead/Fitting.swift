@@ -26,14 +26,16 @@ extension GuardedTraffic {
         }
         self.init(
             services: Set(traffic.virtual.map(guarded)), servers: Set(traffic.servers.map(guarded)),
-            localAddresses: Set(traffic.addresses), hostAddresses: Set(hostAddresses))
+            localAddresses: Set(traffic.addresses), hostAddresses: Set(hostAddresses),
+            marked: traffic.marked.map { GuardedMark(rule: $0.rule, isOurs: $0.isOurs) })
     }
 }
 
 extension Engine {
-    /// Addresses of destinations that are reached without NAT.
+    /// Addresses of destinations whose replies are not owned as a server's: reached without NAT, or by FULLNAT.
     var directAddresses: [IPAddress] {
-        services().flatMap(\.destinations).filter { $0.destination.method == .directRouting }.map(
-            \.destination.key.address)
+        services().flatMap(\.destinations).filter {
+            $0.destination.method == .directRouting || $0.destination.method == .fullNAT
+        }.map(\.destination.key.address)
     }
 }

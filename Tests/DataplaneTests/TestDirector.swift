@@ -156,7 +156,7 @@ final class TestDirector {
     }
 
     /// Mark packets by one more rule. False when there is no room.
-    func mark(_ rule: MarkRule) -> Bool { director.add(mark: rule) }
+    func mark(_ rule: MarkRule) -> Bool { (try? engine.addMark(rule)) != nil }
 
     // MARK: What came of it
 

@@ -7,6 +7,7 @@ extension Engine {
     public func addService(_ service: VirtualService) throws(RuleError) {
         guard rules[service.key] == nil else { throw .serviceExists }
         try check(service)
+        try checkVirtual(service.key)
         guard let slot = state.takeService() else { throw .tableFull }
         let rule = ServiceRule(service, slot: slot, slots: slots, provider: configuration.memory)
         // The slot may have been another service's.
@@ -32,6 +33,7 @@ extension Engine {
         guard let rule = rules.removeValue(forKey: key) else { throw .noSuchService }
         order.removeAll { $0 == key }
         for destination in rule.destinations { discard(destination, of: key) }
+        for address in rule.localAddresses { forgetUse(of: address) }
         state.giveBack(service: rule.slot)
         publish()
         flushIfWanted()
@@ -45,6 +47,7 @@ extension Engine {
             state.giveBack(service: rule.slot)
         }
         order = []
+        localUses = [:]
         publish()
         flushIfWanted()
     }
@@ -105,7 +108,9 @@ extension Engine {
     public func addLocalAddress(_ address: IPAddress, to key: ServiceKey) throws(RuleError) {
         guard let rule = rules[key] else { throw .noSuchService }
         guard !rule.localAddresses.contains(address) else { throw .localAddressExists }
+        try checkLocal(address, for: key)
         rule.localAddresses.append(address)
+        localUses[address, default: 0] += 1
         publish()
     }
 
@@ -117,8 +122,9 @@ extension Engine {
             $0.destination.method == .fullNAT && $0.destination.key.address.family == address.family
         }
         let isLast = rule.localAddresses.count { $0.family == address.family } == 1
-        guard !(hasFullNAT && isLast) else { throw .noLocalAddress }
+        guard !(hasFullNAT && isLast) else { throw .lastLocalAddress }
         rule.localAddresses.remove(at: place)
+        forgetUse(of: address)
         publish()
     }
 
@@ -147,6 +153,9 @@ extension Engine {
         guard destination.weight >= 0, destination.lowerThreshold <= destination.upperThreshold else {
             throw .outOfRange
         }
+        let isAcross = destination.key.address.family != rule.service.key.family
+        let isMixed = destination.method == .tunneling || destination.method == .fullNAT && !rule.service.key.isV4
+        guard !isAcross || isMixed else { throw .familyMismatch }
         if destination.method == .fullNAT,
             !rule.localAddresses.contains(where: { $0.family == destination.key.address.family })
         {

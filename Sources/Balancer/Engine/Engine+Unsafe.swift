@@ -1,4 +1,5 @@
 public import Synchronization
+import Wire
 
 /// Sizes and secrets of an engine, fixed at start.
 public struct EngineConfiguration: Sendable {
@@ -57,9 +58,16 @@ public final class Engine: @unchecked Sendable {
     /// Grows with every change of the rules.
     public private(set) var revision: UInt64 = 0
 
+    /// The host's network as it stands, where rules depend on it; nil: not known. Set before the first rule.
+    public var network: (@Sendable () -> RoutingSnapshot)?
+
     /// Services in the order they were added.
     var order: [ServiceKey] = []
     var rules: [ServiceKey: ServiceRule] = [:]
+    /// In how many pools each local address is.
+    var localUses: [IPAddress: Int] = [:]
+    /// Rules that mark packets, in order.
+    public internal(set) var markRules: [MarkRule] = []
     var trash = DestinationTrash()
 
     /// An engine without rules.
@@ -77,7 +85,7 @@ public final class Engine: @unchecked Sendable {
         inboxes = Inboxes(workers: workers)
         unsafe flushes = .allocate(capacity: 1)
         unsafe flushes.initialize(to: Atomic(0))
-        current = PublishedTable([])
+        current = PublishedTable(ServiceTable([]))
         unsafe published = .allocate(capacity: 1)
         unsafe published.initialize(to: Atomic(current.view))
         reader = Participant(tableMemory.table, number: workers)
@@ -112,7 +120,10 @@ public final class Engine: @unchecked Sendable {
     func publish() {
         revision += 1
         let old = current
-        current = PublishedTable(order.compactMap { rules[$0]?.block })
+        current = PublishedTable(
+            ServiceTable(
+                order.compactMap { rules[$0]?.block }, localAddresses: localAddresses, markRules: markRules,
+                markedAddresses: markRules.isEmpty ? [] : markedAddresses))
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
         retired.append((old, table.epoch))
         collect()
@@ -175,8 +186,8 @@ private final class PublishedTable {
     let table: ServiceTable
     let view: UnsafeMutablePointer<ServiceTableView>
 
-    init(_ blocks: [ServiceBlock]) {
-        table = ServiceTable(blocks)
+    init(_ table: ServiceTable) {
+        self.table = table
         unsafe view = .allocate(capacity: 1)
         unsafe view.initialize(to: table.view)
     }

@@ -94,6 +94,11 @@ struct ServiceListing {
             text += " persistent \(persistence.timeout)"
             if let mask = persistence.listedMask(service.key.family) { text += " mask \(mask)" }
         }
+        switch service.clientAddress {
+        case .none: break
+        case .tcpOption: text += " toa"
+        case .proxyProtocol: text += " proxy-protocol v2"
+        }
         return service.isOnePacket ? text + " ops" : text
     }
 
