@@ -22,7 +22,9 @@ extension Fairlead {
         var tun = "decap0"
         @Option(help: "UDP port on which GUE is taken (ipvsadm's --tun-port); without, none is.")
         var guePort: UInt16?
-        @Option(help: "An address of a director, whose packets alone are taken; give one for each. Without, everybody's are.")
+        @Option(
+            help:
+                "An address of a director, whose packets alone are taken; give one for each. Without, everybody's are.")
         var from: [String] = []
 
         func run() async throws {
