@@ -56,11 +56,12 @@ let package = Package(
         .target(
             name: "Replay", dependencies: ["Wire", "Balancer", "PacketIO", "Dataplane", "Control"],
             swiftSettings: strict),
+        .target(name: "Decapsulation", dependencies: ["Wire", "CLinuxNet"], swiftSettings: strict),
         .executableTarget(
             name: "fairlead",
             dependencies: [
-                "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Control", "Replay", argumentParser, logging,
-                serviceLifecycle, unixSignals,
+                "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Control", "Replay", "Decapsulation",
+                argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Wire"], path: "Tests/TestSupport", swiftSettings: relaxed),
@@ -78,6 +79,8 @@ let package = Package(
             name: "ControlTests", dependencies: ["Control", "Balancer", "TestSupport"], swiftSettings: relaxed),
         .testTarget(
             name: "ReplayTests", dependencies: ["Replay", "Control", "TestSupport"], swiftSettings: relaxed),
+        .testTarget(
+            name: "DecapsulationTests", dependencies: ["Decapsulation", "Wire", "TestSupport"], swiftSettings: relaxed),
         .testTarget(
             name: "NamespaceTests", dependencies: ["TestSupport", subprocess], swiftSettings: relaxed),
     ],

@@ -114,9 +114,12 @@ public struct ExplainedPacket: Sendable {
         return set.isEmpty ? "none" : set.joined(separator: "+")
     }
 
-    /// Which bytes of the headers differ.
+    /// Which bytes of the headers differ. A frame whose headers lie elsewhere (a tunnel's, or an error about the packet) is
+    /// shown as it begins.
     private static func changes(_ before: [UInt8], _ after: [UInt8]) -> [String] {
-        guard before.count == after.count, before.count >= 34, before[12] == 8, before[13] == 0 else {
+        guard before.count == after.count, before.count >= 34, before[12] == 8, before[13] == 0,
+            before[14..<18] == after[14..<18], before[23] == after[23]
+        else {
             return ["sent a frame that begins \(hexadecimal(after.prefix(54)))"]
         }
         let transport = 14 + Int(before[14] & 0xf) * 4

@@ -140,7 +140,9 @@ final class Daemon: Service {
             }
             group.addTask {
                 try await cancelWhenGracefulShutdown {
-                    try await server.run(ready: { [socketPath = self.socketPath] in Host.announceReady(socketPath) })
+                    try await server.run(ready: { [socketPath = self.socketPath] in
+                        Host.announceReady("fairlead: ready, control socket \(socketPath)")
+                    })
                 }
             }
             defer { group.cancelAll() }

@@ -18,9 +18,10 @@ import Testing
         "Netlink": ["Wire", "Balancer", "CLinuxNet", "CMnl", "Glibc", "Synchronization", "SystemPackage"],
         "Control": ["Wire", "Balancer", "Foundation", "Dispatch", "Glibc", "Logging", "Synchronization"],
         "Replay": ["Wire", "Balancer", "PacketIO", "Dataplane", "Control", "Foundation"],
+        "Decapsulation": ["Wire", "CLinuxNet", "Glibc", "Synchronization"],
         "fairlead": [
-            "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Control", "Replay", "ArgumentParser", "Foundation",
-            "Glibc", "Logging", "ServiceLifecycle", "Synchronization", "UnixSignals",
+            "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Control", "Replay", "Decapsulation",
+            "ArgumentParser", "Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization", "UnixSignals",
         ],
     ]
 

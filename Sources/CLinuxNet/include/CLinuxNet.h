@@ -11,6 +11,7 @@
 #include "CLinuxNet_nftables.h"
 #include "CLinuxNet_packet.h"
 #include "CLinuxNet_thread.h"
+#include "CLinuxNet_tunnel.h"
 #include "CLinuxNet_wait.h"
 
 #endif

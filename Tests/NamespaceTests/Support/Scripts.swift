@@ -32,6 +32,57 @@ enum Scripts {
         server.serve_forever()
         """
 
+    /// `NAME`: by both families, answers its name to GET and a body's SHA-256 to PUT, on port 80, and tells of each datagram to
+    /// port 7777 its number and whether the rest is as `numbered` sends it.
+    static let dualServer = """
+        import hashlib, http.server, socket, socketserver, sys, threading
+        name = sys.argv[1]
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self, text):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(text) + 1))
+                self.end_headers()
+                self.wfile.write(text.encode() + b"\\n")
+            def do_GET(self): self.answer(name)
+            def do_PUT(self):
+                if self.headers.get("Expect"): self.send_response_only(100); self.end_headers()
+                left, digest = int(self.headers["Content-Length"]), hashlib.sha256()
+                while left:
+                    part = self.rfile.read(min(left, 1 << 20))
+                    if not part: break
+                    digest.update(part)
+                    left -= len(part)
+                self.answer(digest.hexdigest())
+            def log_message(self, *words): pass
+        class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+            daemon_threads = allow_reuse_address = True
+            request_queue_size = 128
+            address_family = socket.AF_INET6
+        server = Server(("::", 80), Handler)
+        datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        datagrams.bind(("::", 7777))
+        def record():
+            while True:
+                text = datagrams.recv(65536)
+                number, _, rest = text.partition(b":")
+                intact = rest == number * (len(rest) // len(number))
+                print("datagram", number.decode(), "intact" if intact else "changed", flush=True)
+        threading.Thread(target=record, daemon=True).start()
+        print("listening", flush=True)
+        server.serve_forever()
+        """
+
+    /// `ADDRESS PORT FIRST COUNT`: sends numbered datagrams, each from a port of its own; every fifth has about 4,000 bytes.
+    static let numbered = """
+        import socket, sys, time
+        address, port, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+        for number in range(first, first + count):
+            s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+            text = str(number).encode()
+            s.sendto(text + b":" + text * ((4000 if number % 5 == 0 else 40) // len(text)), (address, port))
+            time.sleep(0.002)
+        """
+
     /// `ADDRESS PORT TEXT`: sends one datagram; `answer TEXT` or `error ERRNO`.
     static let exchange = """
         import errno, socket, sys
