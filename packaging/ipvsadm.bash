@@ -32,6 +32,14 @@ _fairlead_ipvsadm_help() {
     "$1" --help 2>/dev/null | sed -n "s/^.*$2 *//p" | tr -d ';'
 }
 
+# Every option that the help names, and those that are commands: behind the program's name, or in the list of long names.
+_fairlead_ipvsadm_options() { "$1" --help 2>/dev/null | grep -oE -- '(^|[ ,(|[])--?[A-Za-z0-9][a-z0-9-]*' | tr -d ' ,(|['; }
+_fairlead_ipvsadm_commands() {
+    "$1" --help 2>/dev/null |
+        sed -n '/^ *ipvsadm /s/^ *ipvsadm \[\{0,1\}\(-[^] ,]*\).*/\1/p; /^Long names/,$p' | grep -oE -- '(^| )-[^ ]*'
+    printf '%s\n' --help --version
+}
+
 _fairlead_ipvsadm() {
     local program=$1 line=${COMP_LINE:0:COMP_POINT} words word candidates=
     read -ra words <<<"$line"
@@ -39,9 +47,7 @@ _fairlead_ipvsadm() {
     word=${words[${#words[@]} - 1]}
     COMPREPLY=()
     if ((${#words[@]} == 2)); then
-        candidates="-A --add-service -E --edit-service -D --delete-service -C --clear -a --add-server -e
-            --edit-server -d --delete-server -L --list -Z --zero -S --save -R --restore --set --start-daemon
-            --stop-daemon -h --help -v --version"
+        candidates=$(_fairlead_ipvsadm_commands "$program")
     else
         case ${words[${#words[@]} - 2]} in
             -t | --tcp-service) candidates=$(_fairlead_ipvsadm_rules -t "$program") ;;
@@ -55,14 +61,7 @@ _fairlead_ipvsadm() {
             --start-daemon | --stop-daemon) candidates="master backup" ;;
             --mcast-interface) candidates=$(ls /sys/class/net) ;;
             -w | --weight | -x | --u-threshold | -y | --l-threshold | -M | --netmask | --set | --syncid | --tun-port) ;;
-            *)
-                candidates="-t --tcp-service -u --udp-service --sctp-service -f --fwmark-service -6 --ipv6
-                    -s --scheduler -p --persistent -M --netmask --pe -b --sched-flags -o --ops -r --real-server
-                    -m --masquerading -g --gatewaying -i --ipip -w --weight -x --u-threshold -y --l-threshold
-                    --tun-type --tun-port --tun-nocsum --tun-csum --tun-remcsum -n --numeric -c --connection
-                    --stats --rate --thresholds --persistent-conn --tun-info --timeout --daemon --exact --sort
-                    --nosort --mcast-interface --syncid"
-                ;;
+            *) candidates=$(_fairlead_ipvsadm_options "$program") ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$word")

@@ -19,7 +19,8 @@ public protocol HostGuard: AnyObject, Sendable {
 extension Engine {
     /// The traffic that the rules make ours. Control thread.
     ///
-    /// - Parameter isHostAddress: whether the host has an address itself; of others every packet is ours.
+    /// - Parameter isHostAddress: whether the host has an address itself; of others every packet is ours, or none where the
+    ///   engine owns no addresses.
     public func ownedTraffic(isHostAddress: (IPAddress) -> Bool) -> OwnedTraffic {
         var traffic = OwnedTraffic()
         var seen: Set<IPAddress> = []
@@ -44,6 +45,7 @@ extension Engine {
                 }
             }
             guard case .address(let transportProtocol, let address, let port) = status.service.key else { continue }
+            guard configuration.ownsAddresses || isHostAddress(address) else { continue }
             traffic.virtual.append(
                 OwnedTraffic.Endpoint(transportProtocol: transportProtocol, address: address, port: port))
             guard seen.insert(address).inserted, !isHostAddress(address) else { continue }

@@ -34,7 +34,7 @@ final class Daemon: Service {
             EngineConfiguration(
                 entries: options.connections,
                 secret: HashSecret(.random(in: .min ... .max), .random(in: .min ... .max)),
-                memory: .mapped))
+                memory: .mapped, ownsAddresses: !options.onlyHostAddresses))
         routing = RoutingPublication(monitor.snapshot, table: engine.table)
         resolver = MonitorResolver(monitor)
         do {

@@ -15,11 +15,14 @@ public struct EngineConfiguration: Sendable {
     public var secret: HashSecret
     /// Where memory comes from.
     public var memory: MemoryProvider
+    /// Whether the virtual addresses that the host has not are the engine's own. Otherwise they are nobody's here, as in the
+    /// kernel, and another director may have them.
+    public var ownsAddresses: Bool
 
     /// From its parts.
     public init(
         entries: Int = 1 << 18, workers: Int = 1, services: Int = 1 << 14, destinations: Int = 1 << 16,
-        secret: HashSecret, memory: MemoryProvider = .heap
+        secret: HashSecret, memory: MemoryProvider = .heap, ownsAddresses: Bool = true
     ) {
         self.entries = entries
         self.workers = workers
@@ -27,6 +30,7 @@ public struct EngineConfiguration: Sendable {
         self.destinations = destinations
         self.secret = secret
         self.memory = memory
+        self.ownsAddresses = ownsAddresses
     }
 }
 
@@ -124,6 +128,7 @@ public final class Engine: @unchecked Sendable {
             ServiceTable(
                 order.compactMap { rules[$0]?.block }, localAddresses: localAddresses, markRules: markRules,
                 markedAddresses: markRules.isEmpty ? [] : markedAddresses))
+        if !configuration.ownsAddresses { current.table.disownAddresses() }
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
         retired.append((old, table.epoch))
         collect()

@@ -236,6 +236,9 @@ public final class ServiceTable: @unchecked Sendable {
         unsafe markRules.deallocate()
     }
 
+    /// Own no address from now on: before the table is published.
+    func disownAddresses() { unsafe addresses.update(repeating: .anyV6, count: addressMask + 1) }
+
     /// What the packet path reads.
     public var view: ServiceTableView { ServiceTableView(self) }
 }
