@@ -83,18 +83,10 @@ final class ForwardingCheck {
         // What would come twice has come by the time these have been answered.
         try await namesAreAnswered()
         #expect(arrivals.sorted() == Array(0..<2 * count), "\(path): \(arrivals.sorted())")
-        for recorder in recorders { #expect(numbers(recorder).count == 2 * count / 3, "\(path)") }
+        for recorder in recorders { #expect(recorder.numbers.count == 2 * count / 3, "\(path)") }
     }
 
-    private var arrivals: [Int] { recorders.flatMap(numbers) }
-
-    private func numbers(_ recorder: RunningProgram) -> [Int] {
-        recorder.text.split(separator: "\n").compactMap { line in
-            let words = line.split(separator: " ")
-            guard words.count == 3, words[0] == "datagram" else { return nil }
-            return words[2] == "intact" ? Int(words[1]) : -1
-        }
-    }
+    private var arrivals: [Int] { recorders.flatMap(\.numbers) }
 
     func namesAreAnswered() async throws {
         let queries = try lab.write(String(repeating: "whoami.test TXT\n", count: 6), to: "queries")
@@ -112,7 +104,7 @@ final class ForwardingCheck {
         for address in [path.twoArmed, path.oneArmed] {
             let told = try await at("client", "curl -sS --max-time 50 -T \(body) \(url(address))")
             #expect(
-                told.output.split(separator: " ").first == digest.output.split(separator: " ").first, "\(path): \(told)"
+                told.lines.first == digest.output.split(separator: " ").first.map(String.init), "\(path): \(told)"
             )
         }
         let before = try await frames("eth0")
