@@ -98,7 +98,7 @@ enum Scripts {
     /// `ADDRESS PORT`: connects; `connected` or `error ERRNO`.
     static let connect = """
         import errno, socket, sys
-        s = socket.socket()
+        s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
         s.settimeout(15)
         try:
             s.connect((sys.argv[1], int(sys.argv[2])))
