@@ -26,13 +26,32 @@ extension Director {
     }
 
     /// The destination is an address of the director's own: the local stack gets the packet, rewritten as for a server.
+    ///
+    /// Live, the stack's own copy was kept from it by the guard, so it gets this one. What NAT rewrote it does not get: it
+    /// would answer past the director.
     private mutating func deliverLocally(
         _ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry
     ) {
         if entry.method == .masquerading {
             Masquerading.rewriteRequest(frame.bytes, packet, entry, frame.offload.checksumState)
+            return pass(frame)
         }
-        pass(frame)
+        guard hostSlot >= 0, routing.isLocal(packet.key.destination) else { return pass(frame) }
+        handToHost(frame)
+    }
+
+    private mutating func handToHost(_ frame: Frame) {
+        var own = frame
+        if datagramAtHand != nil {
+            guard let copy = outbox.copy(frame) else { return drop(.noBuffer) }
+            own = copy
+        }
+        // The loopback interface's own address.
+        EthernetHeader(unchecked: own.bytes).destination = .zero
+        own.interface = hostSlot
+        guard outbox.send(own) else { return drop(.noBuffer) }
+        counters.count(.forward, framesAtHand)
+        note(.handedToHost)
     }
 
     /// The error that waits with a packet quotes its headers as the client sent them, but the transport checksum as it

@@ -56,6 +56,8 @@ public struct Director: ~Copyable {
     var pathMTUs = PathMTUCache()
     /// Whether nobody else answers for the host's addresses, as in a replay: live, the host's stack has its own copies.
     public var isWholeHost = false
+    /// Where frames for the host's own stack go that it has no copy of, a slot behind the interfaces'; -1: nowhere.
+    public var hostSlot = -1
     /// Interfaces, a bit each by slot, whose ports do not take super-frames.
     public var slotsWithoutSuperFrames: UInt64 = 0
     /// Interfaces, a bit each by slot, whose ports do not take partial checksums.

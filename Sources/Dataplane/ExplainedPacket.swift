@@ -81,6 +81,8 @@ public struct ExplainedPacket: Sendable {
             return "waits for the MAC of its next hop \(route.nextHop) on interface \(route.interface)"
         case .sent(let interface, let length):
             return "forwarded: \(length) bytes on interface \(interface)"
+        case .handedToHost:
+            return "the real server is this host: given to its stack"
         case .pass:
             return "left to the host: not balanced"
         case .drop(let reason):

@@ -46,7 +46,8 @@ final class Daemon: Service {
         worker = Worker(
             WorkerConfiguration(
                 number: 0, processor: options.processor, seed: .random(in: .min ... .max), isGuarded: hostGuard != nil),
-            engine: engine, routing: routing, ports: ports, resolver: resolver)
+            engine: engine, routing: routing, ports: ports,
+            hostPort: hostGuard == nil ? nil : try PacketSocket(interface: "lo"), resolver: resolver)
         engine.network = { [routing] in routing.snapshot }
         for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
         engine.advance(milliseconds: Worker.milliseconds)

@@ -17,11 +17,6 @@ final class ForwardingCheck {
         try await lab.run(place, line.split(separator: " ").map(String.init), seconds: seconds)
     }
 
-    private func url(_ address: String) -> String {
-        // curl takes the brackets of an address for a range of numbers, unless they are escaped.
-        address.contains(":") ? "http://\\[\(address)\\]/" : "http://\(address)/"
-    }
-
     private func counters(_ names: [String], at place: String) async throws -> [String: Int] {
         let outcome = try await lab.run(place, ["nstat", "-asz"] + names)
         var values: [String: Int] = [:]
@@ -58,7 +53,8 @@ final class ForwardingCheck {
     /// Round robin by both ways; each connection reached exactly one server, since none of them refused a segment.
     func requestsAreSpread() async throws {
         for address in [path.twoArmed, path.oneArmed] {
-            let answers = try await at("client", "curl -sS --max-time 20 -H Connection:close \(url(address))?[1-12]")
+            let answers = try await at(
+                "client", "curl -sS --max-time 20 -H Connection:close \(path.url(address))?[1-12]")
             #expect(answers.status == 0, "\(path) \(address): \(answers)")
             let shares = Dictionary(answers.lines.map { ($0, 1) }, uniquingKeysWith: +)
             #expect(shares == ["server1": 4, "server2": 4, "server3": 4], "\(path) \(address): \(answers)")
@@ -83,18 +79,10 @@ final class ForwardingCheck {
         // What would come twice has come by the time these have been answered.
         try await namesAreAnswered()
         #expect(arrivals.sorted() == Array(0..<2 * count), "\(path): \(arrivals.sorted())")
-        for recorder in recorders { #expect(numbers(recorder).count == 2 * count / 3, "\(path)") }
+        for recorder in recorders { #expect(recorder.numbers.count == 2 * count / 3, "\(path)") }
     }
 
-    private var arrivals: [Int] { recorders.flatMap(numbers) }
-
-    private func numbers(_ recorder: RunningProgram) -> [Int] {
-        recorder.text.split(separator: "\n").compactMap { line in
-            let words = line.split(separator: " ")
-            guard words.count == 3, words[0] == "datagram" else { return nil }
-            return words[2] == "intact" ? Int(words[1]) : -1
-        }
-    }
+    private var arrivals: [Int] { recorders.flatMap(\.numbers) }
 
     func namesAreAnswered() async throws {
         let queries = try lab.write(String(repeating: "whoami.test TXT\n", count: 6), to: "queries")
@@ -110,9 +98,9 @@ final class ForwardingCheck {
         #expect(made.status == 0, "\(made)")
         let digest = try await at("client", "sha256sum \(body)")
         for address in [path.twoArmed, path.oneArmed] {
-            let told = try await at("client", "curl -sS --max-time 50 -T \(body) \(url(address))")
+            let told = try await at("client", "curl -sS --max-time 50 -T \(body) \(path.url(address))")
             #expect(
-                told.output.split(separator: " ").first == digest.output.split(separator: " ").first, "\(path): \(told)"
+                told.lines.first == digest.output.split(separator: " ").first.map(String.init), "\(path): \(told)"
             )
         }
         let before = try await frames("eth0")

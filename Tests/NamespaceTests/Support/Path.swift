@@ -64,6 +64,11 @@ struct Path: Sendable, CustomStringConvertible {
     /// The client's address for the one-armed way.
     var oneArmedClient: String { Self.address(client, 3, 10) }
 
+    /// curl takes the brackets of an address for a range of numbers, unless they are escaped.
+    func url(_ address: String) -> String {
+        address.contains(":") ? "http://\\[\(address)\\]/" : "http://\(address)/"
+    }
+
     // MARK: Rules
 
     private func bracketed(_ address: String) -> String { address.contains(":") ? "[\(address)]" : address }
