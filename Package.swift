@@ -23,6 +23,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 
 let package = Package(
@@ -39,6 +40,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
@@ -52,7 +54,8 @@ let package = Package(
         .target(name: "Dataplane", dependencies: ["Wire", "Balancer", "PacketIO", "CLinuxNet"], swiftSettings: strict),
         .target(
             name: "Netlink", dependencies: ["Wire", "Balancer", "CLinuxNet", "CMnl", system], swiftSettings: strict),
-        .target(name: "Control", dependencies: ["Wire", "Balancer"], swiftSettings: strict),
+        .target(name: "Configuration", dependencies: ["Wire", "Balancer", yams], swiftSettings: strict),
+        .target(name: "Control", dependencies: ["Wire", "Balancer", "Configuration"], swiftSettings: strict),
         .target(
             name: "Replay", dependencies: ["Wire", "Balancer", "PacketIO", "Dataplane", "Control"],
             swiftSettings: strict),
@@ -60,7 +63,8 @@ let package = Package(
         .executableTarget(
             name: "fairlead",
             dependencies: [
-                "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Control", "Replay", "Decapsulation",
+                "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Configuration", "Control", "Replay",
+                "Decapsulation",
                 argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
@@ -76,7 +80,11 @@ let package = Package(
         .testTarget(
             name: "NetlinkTests", dependencies: ["Netlink", "Balancer", "TestSupport"], swiftSettings: relaxed),
         .testTarget(
-            name: "ControlTests", dependencies: ["Control", "Balancer", "TestSupport"], swiftSettings: relaxed),
+            name: "ConfigurationTests", dependencies: ["Configuration", "Balancer", "TestSupport", yams],
+            swiftSettings: relaxed),
+        .testTarget(
+            name: "ControlTests", dependencies: ["Control", "Configuration", "Balancer", "TestSupport"],
+            swiftSettings: relaxed),
         .testTarget(
             name: "ReplayTests", dependencies: ["Replay", "Control", "TestSupport"], swiftSettings: relaxed),
         .testTarget(

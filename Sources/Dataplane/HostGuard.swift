@@ -21,10 +21,13 @@ extension Engine {
     ///
     /// - Parameter isHostAddress: whether the host has an address itself; of others every packet is ours, or none where the
     ///   engine owns no addresses.
-    public func ownedTraffic(isHostAddress: (IPAddress) -> Bool) -> OwnedTraffic {
+    /// - Parameter keys: only of these services; nil: of all.
+    public func ownedTraffic(
+        of keys: Set<ServiceKey>? = nil, isHostAddress: (IPAddress) -> Bool
+    ) -> OwnedTraffic {
         var traffic = OwnedTraffic()
         var seen: Set<IPAddress> = []
-        for status in services() {
+        for status in keys.map({ $0.compactMap { service($0) } }) ?? services() {
             for destination in status.destinations where destination.destination.method != .fullNAT {
                 let key = destination.destination.key
                 guard case .address(let transportProtocol, _, let port) = status.service.key else {

@@ -16,11 +16,12 @@ import Testing
         "PacketIO": ["Wire", "Balancer", "CLinuxNet", "CPcap", "Glibc", "Synchronization"],
         "Dataplane": ["Wire", "Balancer", "PacketIO", "CLinuxNet", "Glibc", "Synchronization"],
         "Netlink": ["Wire", "Balancer", "CLinuxNet", "CMnl", "Glibc", "Synchronization", "SystemPackage"],
-        "Control": ["Wire", "Balancer", "Foundation", "Dispatch", "Glibc", "Logging", "Synchronization"],
+        "Configuration": ["Wire", "Balancer", "Foundation", "Yams"],
+        "Control": ["Wire", "Balancer", "Configuration", "Foundation", "Dispatch", "Glibc", "Logging", "Synchronization"],
         "Replay": ["Wire", "Balancer", "PacketIO", "Dataplane", "Control", "Foundation"],
         "Decapsulation": ["Wire", "CLinuxNet", "Glibc", "Synchronization"],
         "fairlead": [
-            "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Control", "Replay", "Decapsulation",
+            "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Configuration", "Control", "Replay", "Decapsulation",
             "ArgumentParser", "Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization", "UnixSignals",
         ],
     ]
@@ -58,7 +59,9 @@ import Testing
     @Test func everyModuleHasARule() throws {
         let folders = try FileManager.default.contentsOfDirectory(
             atPath: Self.root.appendingPathComponent("Sources").path)
-        #expect(Set(folders.filter { !$0.hasPrefix("C") || $0 == "Control" }) == Set(Self.allowed.keys))
+        // What is left out are the targets in C.
+        let modules = folders.filter { !$0.hasPrefix("C") || $0.hasPrefix("Con") }
+        #expect(Set(modules) == Set(Self.allowed.keys))
     }
 
     @Test func theListUnderstandsImports() {

@@ -1,12 +1,15 @@
 /// What listings show. Control thread.
 extension Engine {
     /// Every service, in the order they were added.
-    public func services() -> [ServiceStatus] { order.compactMap { service($0) } }
+    public func services() -> [ServiceStatus] { order.lazy.filter { !$0.isRemoved }.map { status($0) } }
 
     /// One service; nil when there is none.
     public func service(_ key: ServiceKey) -> ServiceStatus? {
-        guard let rule = rules[key] else { return nil }
-        return ServiceStatus(
+        rules[key].map { status($0) }
+    }
+
+    private func status(_ rule: ServiceRule) -> ServiceStatus {
+        ServiceStatus(
             service: rule.service, counters: rule.traffic.counters, rates: rule.traffic.rates,
             destinations: rule.destinations.map { status($0) },
             localAddresses: rule.localAddresses.map { LocalAddressStatus(address: $0) })

@@ -14,7 +14,8 @@ extension Engine {
         rule.traffic.fold(serviceTraffic.total(slot))
         rule.traffic.zero()
         rules[service.key] = rule
-        order.append(service.key)
+        order.append(rule)
+        note(service.key)
         publish()
     }
 
@@ -24,30 +25,35 @@ extension Engine {
         try check(service)
         let isRestarted = rule.service.scheduler != service.scheduler
         rule.service = service
-        rule.rebuild(isRestarted ? .started : .configured, slots)
+        rebuild(rule, isRestarted ? .started : .configured)
+        note(service.key)
         publish()
     }
 
     /// Remove a service. Its entries stay; their clients' packets are dropped until service and destination are back.
     public func removeService(_ key: ServiceKey) throws(RuleError) {
         guard let rule = rules.removeValue(forKey: key) else { throw .noSuchService }
-        order.removeAll { $0 == key }
+        rule.isRemoved = true
+        if batch.depth == 0 { order.removeAll { $0 === rule } }
         for destination in rule.destinations { discard(destination, of: key) }
         for address in rule.localAddresses { forgetUse(of: address) }
         state.giveBack(service: rule.slot)
+        note(key)
         publish()
         flushIfWanted()
     }
 
     /// Remove every service.
     public func removeAllServices() {
-        for key in order {
-            guard let rule = rules.removeValue(forKey: key) else { continue }
-            for destination in rule.destinations { discard(destination, of: key) }
+        for rule in order where !rule.isRemoved {
+            rule.isRemoved = true
+            for destination in rule.destinations { discard(destination, of: rule.service.key) }
             state.giveBack(service: rule.slot)
         }
         order = []
         localUses = [:]
+        rules = [:]
+        note(nil)
         publish()
         flushIfWanted()
     }
@@ -74,7 +80,8 @@ extension Engine {
         added.service = rule
         put(added, of: rule)
         rule.destinations.insert(added, at: 0)
-        rule.rebuild(.added(place: 0), slots)
+        rebuild(rule, .added(place: 0))
+        note(key)
         publish()
     }
 
@@ -87,7 +94,8 @@ extension Engine {
         }
         rule.destinations[place].destination = destination
         put(rule.destinations[place], of: rule)
-        rule.rebuild(.edited(place: place), slots)
+        rebuild(rule, .edited(place: place))
+        note(key)
         publish()
     }
 
@@ -99,7 +107,8 @@ extension Engine {
         }
         let removed = rule.destinations.remove(at: place)
         discard(removed, of: key)
-        rule.rebuild(.removed(place: place, removed.record), slots)
+        rebuild(rule, .removed(place: place, removed.record))
+        note(key)
         publish()
         flushIfWanted()
     }
@@ -111,6 +120,7 @@ extension Engine {
         try checkLocal(address, for: key)
         rule.localAddresses.append(address)
         localUses[address, default: 0] += 1
+        note(key)
         publish()
     }
 
@@ -125,6 +135,7 @@ extension Engine {
         guard !(hasFullNAT && isLast) else { throw .lastLocalAddress }
         rule.localAddresses.remove(at: place)
         forgetUse(of: address)
+        note(key)
         publish()
     }
 

@@ -66,13 +66,16 @@ public final class Engine: @unchecked Sendable {
     public var network: (@Sendable () -> RoutingSnapshot)?
 
     /// Services in the order they were added.
-    var order: [ServiceKey] = []
+    var order: [ServiceRule] = []
     var rules: [ServiceKey: ServiceRule] = [:]
     /// In how many pools each local address is.
     var localUses: [IPAddress: Int] = [:]
     /// Rules that mark packets, in order.
     public internal(set) var markRules: [MarkRule] = []
     var trash = DestinationTrash()
+    var batch = RuleBatch()
+    /// Services that changed since somebody asked; nil: too much to name.
+    var changed: Set<ServiceKey>? = []
 
     /// An engine without rules.
     public init(_ configuration: EngineConfiguration) {
@@ -123,10 +126,14 @@ public final class Engine: @unchecked Sendable {
     /// Put the rules in force: workers see them from their next batch on.
     func publish() {
         revision += 1
+        guard batch.depth == 0 else {
+            batch.isChanged = true
+            return
+        }
         let old = current
         current = PublishedTable(
             ServiceTable(
-                order.compactMap { rules[$0]?.block }, localAddresses: localAddresses, markRules: markRules,
+                order.map(\.block), localAddresses: localAddresses, markRules: markRules,
                 markedAddresses: markRules.isEmpty ? [] : markedAddresses))
         if !configuration.ownsAddresses { current.table.disownAddresses() }
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
@@ -162,8 +169,7 @@ public final class Engine: @unchecked Sendable {
     public var now: Tick { tick }
 
     private func foldCounters() {
-        for key in order {
-            guard let rule = rules[key] else { continue }
+        for rule in order {
             rule.traffic.fold(serviceTraffic.total(rule.slot))
             for destination in rule.destinations {
                 destination.traffic.fold(destinationTraffic.total(destination.slot))

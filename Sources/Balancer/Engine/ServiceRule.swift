@@ -31,6 +31,8 @@ final class ServiceRule {
     /// The pool of FULLNAT, in the order the addresses were added.
     var localAddresses: [IPAddress] = []
     var traffic = FoldedTraffic()
+    /// Set when it was removed in a batch that is not over.
+    var isRemoved = false
     private(set) var block: ServiceBlock
     private let provider: MemoryProvider
     private var memory: SchedulerMemory?

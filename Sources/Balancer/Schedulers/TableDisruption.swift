@@ -6,6 +6,10 @@ public struct TableDisruption: Hashable, Sendable {
     public var moved: Int
     /// Places that had to move for the new shares, whatever the scheduler: what destinations lose in sum.
     public var unavoidable: Int
+    /// Places that each destination had before.
+    public var owned: [DestinationKey: Int] = [:]
+    /// Places of these that another destination has afterwards.
+    public var lost: [DestinationKey: Int] = [:]
 }
 
 extension SchedulerKind {
@@ -28,13 +32,19 @@ extension SchedulerKind {
         }
         var losses: [DestinationKey: Int] = [:]
         var moved = 0
-        for (before, after) in zip(oldOwners, newOwners) where before != after {
+        var owned: [DestinationKey: Int] = [:]
+        var lost: [DestinationKey: Int] = [:]
+        for (before, after) in zip(oldOwners, newOwners) {
+            owned[before, default: 0] += 1
+            guard before != after else { continue }
             moved += 1
+            lost[before, default: 0] += 1
             losses[before, default: 0] += 1
             losses[after, default: 0] -= 1
         }
         return TableDisruption(
-            places: oldOwners.count, moved: moved, unavoidable: losses.values.filter { $0 > 0 }.reduce(0, +))
+            places: oldOwners.count, moved: moved, unavoidable: losses.values.filter { $0 > 0 }.reduce(0, +),
+            owned: owned, lost: lost)
     }
 
     /// Who owns each place of the table.
