@@ -107,20 +107,20 @@ extension Engine {
     public func addLocalAddress(_ address: IPAddress, to key: ServiceKey) throws(RuleError) {
         guard let rule = rules[key] else { throw .noSuchService }
         guard !rule.localAddresses.contains(address) else { throw .localAddressExists }
-        rule.localAddresses.append(address)
+        rule.setLocalAddresses((rule.pool?.addresses ?? []) + [local(address, for: rule)])
         publish()
     }
 
     /// Take a local address out of a service's pool. Connections that use it go on.
     public func removeLocalAddress(_ address: IPAddress, of key: ServiceKey) throws(RuleError) {
         guard let rule = rules[key] else { throw .noSuchService }
-        guard let place = rule.localAddresses.firstIndex(of: address) else { throw .noSuchLocalAddress }
+        guard rule.localAddresses.contains(address) else { throw .noSuchLocalAddress }
         let hasFullNAT = rule.destinations.contains {
             $0.destination.method == .fullNAT && $0.destination.key.address.family == address.family
         }
         let isLast = rule.localAddresses.count { $0.family == address.family } == 1
         guard !(hasFullNAT && isLast) else { throw .noLocalAddress }
-        rule.localAddresses.remove(at: place)
+        rule.setLocalAddresses((rule.pool?.addresses ?? []).filter { $0.address != address })
         publish()
     }
 
@@ -148,6 +148,10 @@ extension Engine {
     private func check(_ destination: Destination, of rule: ServiceRule) throws(RuleError) {
         guard destination.weight >= 0, destination.lowerThreshold <= destination.upperThreshold else {
             throw .outOfRange
+        }
+        // NAT64 is the one mixture of families that FULLNAT translates.
+        if destination.method == .fullNAT, rule.service.key.family == .v4, !destination.key.address.isV4 {
+            throw .familyMismatch
         }
         if destination.method == .fullNAT,
             !rule.localAddresses.contains(where: { $0.family == destination.key.address.family })

@@ -1,4 +1,5 @@
 public import Synchronization
+import Wire
 
 /// Sizes and secrets of an engine, fixed at start.
 public struct EngineConfiguration: Sendable {
@@ -61,6 +62,8 @@ public final class Engine: @unchecked Sendable {
     var order: [ServiceKey] = []
     var rules: [ServiceKey: ServiceRule] = [:]
     var trash = DestinationTrash()
+    /// Every local address that a service lists or an entry uses.
+    var locals: [IPAddress: LocalAddress] = [:]
 
     /// An engine without rules.
     public init(_ configuration: EngineConfiguration) {
@@ -112,9 +115,11 @@ public final class Engine: @unchecked Sendable {
     func publish() {
         revision += 1
         let old = current
-        current = PublishedTable(order.compactMap { rules[$0]?.block })
+        forgetIdleLocals()
+        current = PublishedTable(order.compactMap { rules[$0]?.block }, locals: Array(locals.values))
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
         retired.append((old, table.epoch))
+        noteUnlistedLocals()
         collect()
     }
 
@@ -140,6 +145,8 @@ public final class Engine: @unchecked Sendable {
         nextFold = next
         for slot in trash.expired(milliseconds: milliseconds, slots) { state.giveBack(destination: slot) }
         if !retired.isEmpty { collect() }
+        // One that became idle leaves the snapshot that names it.
+        if locals.values.contains(where: { isIdle($0) }) { publish() }
     }
 
     /// The control side's clock in ticks.
@@ -175,8 +182,8 @@ private final class PublishedTable {
     let table: ServiceTable
     let view: UnsafeMutablePointer<ServiceTableView>
 
-    init(_ blocks: [ServiceBlock]) {
-        table = ServiceTable(blocks)
+    init(_ blocks: [ServiceBlock], locals: [LocalAddress] = []) {
+        table = ServiceTable(blocks, locals: locals)
         unsafe view = .allocate(capacity: 1)
         unsafe view.initialize(to: table.view)
     }

@@ -58,6 +58,10 @@ public struct ServiceRecord {
     public var tableCount: Int
     /// What lblc and lblcr remember (`SchedulerMemory.map`).
     var localityMap: LocalityMap? = nil
+    /// The local addresses of FULLNAT; nil: none.
+    public internal(set) var localPool: LocalPoolReference? = nil
+    /// How FULLNAT destinations learn the client's address.
+    public var clientAddress = ClientAddressCarrier.none
 
     /// The destination at `place`.
     @inlinable @inline(__always)
@@ -87,13 +91,16 @@ public struct ServiceRecord {
 @safe
 final class ServiceBlock: @unchecked Sendable {
     let record: UnsafeMutablePointer<ServiceRecord>
-    /// Kept for as long as a worker may read a record that names it.
+    /// Kept for as long as a worker may read a record that names them.
     private let memory: SchedulerMemory?
+    private let pool: LocalPool?
 
     init(
-        _ record: ServiceRecord, destinations: [DestinationRecord], table: [UInt32], memory: SchedulerMemory? = nil
+        _ record: ServiceRecord, destinations: [DestinationRecord], table: [UInt32], memory: SchedulerMemory? = nil,
+        pool: LocalPool? = nil
     ) {
         self.memory = memory
+        self.pool = pool
         let list = UnsafeMutablePointer<DestinationRecord>.allocate(capacity: max(destinations.count, 1))
         let values = UnsafeMutablePointer<UInt32>.allocate(capacity: max(table.count, 1))
         for (place, destination) in destinations.enumerated() { unsafe (list + place).initialize(to: destination) }
@@ -105,6 +112,7 @@ final class ServiceBlock: @unchecked Sendable {
         record.count = destinations.count
         record.tableCount = table.count
         record.localityMap = memory?.map
+        record.localPool = pool?.reference
         unsafe self.record.initialize(to: record)
     }
 
@@ -134,10 +142,13 @@ public final class ServiceTable: @unchecked Sendable {
     let hasAnyPort: Bool
     let countV4: Int
     let countV6: Int
+    /// Every local address in use.
+    let locals: LocalDirectory
 
-    /// A snapshot of `blocks`.
-    init(_ blocks: [ServiceBlock]) {
+    /// A snapshot of `blocks`, with the local addresses that they or entries use.
+    init(_ blocks: [ServiceBlock], locals: [LocalAddress] = []) {
         self.blocks = blocks
+        self.locals = LocalDirectory(locals)
         unsafe records = .allocate(capacity: max(blocks.count, 1))
         var size = 16
         while size < blocks.count * 2 + 2 { size *= 2 }
@@ -167,8 +178,9 @@ public final class ServiceTable: @unchecked Sendable {
         }
         hasMarks = marks
         hasAnyPort = anyPort
-        countV4 = v4
-        countV6 = blocks.count - v4
+        let localV4 = locals.count { $0.address.isV4 }
+        countV4 = v4 + localV4
+        countV6 = blocks.count - v4 + locals.count - localV4
         let found = unsafe Self.servers(of: blocks)
         unsafe servers = found.memory
         serverMask = unsafe found.mask
@@ -260,10 +272,13 @@ public struct ServiceTableView {
     @usableFromInline let hasMarkedServers: Bool
     @usableFromInline let hasMarks: Bool
     @usableFromInline let hasAnyPort: Bool
-    /// Services with IPv4 addresses: with none, IPv4 packets are not looked at (the kernel registers its hooks so).
+    /// Services with IPv4 addresses, and local addresses: with none, IPv4 packets are not looked at (the kernel registers
+    /// its hooks so).
     public let countV4: Int
-    /// Services with IPv6 addresses.
+    /// Services with IPv6 addresses, and local addresses.
     public let countV6: Int
+    /// Every local address that a service lists or an entry uses.
+    public let locals: LocalDirectoryReference
     /// Number of services.
     public let count: Int
 
@@ -279,6 +294,7 @@ public struct ServiceTableView {
         hasAnyPort = table.hasAnyPort
         countV4 = table.countV4
         countV6 = table.countV6
+        locals = table.locals.reference
         count = table.blocks.count
     }
 
@@ -391,6 +407,7 @@ extension ServiceRecord {
         isPersistent = service.persistence != nil
         persistenceTimeout = service.persistence?.timeout ?? 0
         prefixLength = UInt8(truncatingIfNeeded: service.prefixLength)
+        clientAddress = service.clientAddress
         schedulerNumbers = (0, 0)
         count = 0
         tableCount = 0
