@@ -3,10 +3,13 @@ import Wire
 
 /// The making and ending of entries (`ip_vs_conn.c`).
 extension Director {
-    /// A new entry in the table, bound to its destination; nil when the table is full.
-    mutating func make(_ fields: EntryFields, timeout: Tick) -> ConnectionEntry? {
+    /// A new entry in the table, bound to its destination and to FULLNAT's local port; nil when the table is full.
+    mutating func make(
+        _ fields: EntryFields, timeout: Tick, binding: FullNATBinding? = nil
+    ) -> ConnectionEntry? {
         if table.isNearlyFull { makeRoom() }
         guard let entry = table.make(fields, worker: worker, now: now) else { return nil }
+        if let binding { entry.bind(binding) }
         entry.timeout = timeout
         entry.deadline = now &+ timeout
         let isOnePacket = fields.kind.contains(.onePacket)
@@ -47,9 +50,11 @@ extension Director {
         if unbind(entry) { expiry.discard(entry) }
     }
 
-    /// Take an entry out of the table, its template's and its destination's counts. False: somebody else did.
+    /// Take an entry out of the table, its template's and its destination's counts, and give its local port back. False:
+    /// somebody else did.
     private mutating func unbind(_ entry: ConnectionEntry) -> Bool {
         guard table.remove(entry) else { return false }
+        if entry.localPort != 0 { giveBack(entry.localEndpoint, transportProtocol: entry.transportProtocol) }
         if let control = entry.control { table.release(control: control, of: entry) }
         slots.destination(entry.destinationSlot).unbind(
             isTemplate: entry.kind.contains(.template), isActive: entry.flags.contains(.active))

@@ -65,7 +65,7 @@ extension Director {
     private func entryOfError(about packet: PacketDescription) -> ConnectionEntry? {
         guard Transport(packet.transportProtocol) != nil, packet.hasTransport,
             let found = table.find(packet.key, hash: table.hash(packet.key)), found.direction == .request,
-            found.entry.method != .masquerading
+            !found.entry.hasReplies
         else { return nil }
         return found.entry
     }

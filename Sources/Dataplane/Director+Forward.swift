@@ -5,6 +5,7 @@ import Wire
 extension Director {
     @inline(__always)
     mutating func forward(_ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry) {
+        if entry.isFullNAT { return forwardFullNAT(&frame, packet, entry) }
         let route = routing.route(to: entry.destination)
         if route.isLocal { return deliverLocally(&frame, packet, entry) }
         guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }

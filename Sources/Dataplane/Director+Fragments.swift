@@ -42,7 +42,7 @@ extension Director {
     }
 
     /// IPv6's smallest MTU (RFC 8200 §5).
-    private static var leastV6MTU: Int { 1280 }
+    static var leastV6MTU: Int { 1280 }
 
     /// Whether the packet may be cut where it was cut before: what was put before it goes into the first fragment.
     func keepsSizes(_ datagram: Int, _ cut: Fragmentation, mtu: Int) -> Bool {

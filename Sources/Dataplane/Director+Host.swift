@@ -141,7 +141,7 @@ extension Director {
             entry = found.entry
             Masquerading.rewriteReply(answer.bytes, made, entry, .complete)
         } else if let found = table.find(packet.key, hash: table.hash(packet.key)), found.direction == .request,
-            found.entry.method != .masquerading
+            !found.entry.hasReplies
         {
             entry = found.entry
         } else {

@@ -61,6 +61,7 @@ extension Director {
     mutating func icmpRequest(
         _ frame: inout Frame, _ packet: PacketDescription, _ quoted: QuotedPacket, _ entry: ConnectionEntry
     ) {
+        if entry.isFullNAT { return errorFullNAT(&frame, packet, quoted, entry, .request) }
         let isNAT = entry.method == .masquerading
         if isNAT, !hasValidChecksum(frame, packet) { return drop(.badICMP) }
         note(.entry(entry, .request))
@@ -80,6 +81,7 @@ extension Director {
     private mutating func icmpReply(
         _ frame: inout Frame, _ packet: PacketDescription, _ quoted: QuotedPacket, _ entry: ConnectionEntry
     ) {
+        if entry.isFullNAT { return errorFullNAT(&frame, packet, quoted, entry, .reply) }
         note(.entry(entry, .reply))
         guard packet.timeToLive > 1 else { return drop(.timeToLive) }
         guard hasValidChecksum(frame, packet) else { return drop(.badICMP) }

@@ -7,6 +7,7 @@ extension Director {
     mutating func reply(
         _ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry, _ transport: Transport
     ) {
+        if entry.isFullNAT { return replyFullNAT(&frame, packet, entry, transport) }
         note(.entry(entry, .reply))
         guard packet.timeToLive > 1 else { return refuse(&frame, packet, .timeExceeded, .timeToLive) }
         let route = routing.route(to: packet.key.destination)

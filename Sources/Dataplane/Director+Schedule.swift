@@ -52,8 +52,9 @@ extension Director {
         let destination = record.destination(place)
         guard
             let entry = makeEntry(
-                packet, record, destination, port: destination.port != 0 ? destination.port : key.destinationPort)
-        else { return drop(.tableFull) }
+                frame, packet, record, destination,
+                port: destination.port != 0 ? destination.port : key.destinationPort)
+        else { return }
         begin(&frame, packet, entry, record, transport, by: error)
     }
 
@@ -80,21 +81,40 @@ extension Director {
         }
     }
 
+    /// A new entry for a packet; nil when it cannot be, and the packet was dropped.
+    ///
+    /// A FULLNAT destination that is the director itself is reached as with NAT: nobody else would send its replies. One
+    /// that is not needs its entry for the replies, so that one-packet scheduling does not apply.
     private mutating func makeEntry(
-        _ packet: PacketDescription, _ record: ServiceRecord, _ destination: DestinationRecord, port: UInt16
+        _ frame: Frame, _ packet: PacketDescription, _ record: ServiceRecord, _ destination: DestinationRecord,
+        port: UInt16
     ) -> ConnectionEntry? {
         let key = packet.key
+        let server = DestinationKey(address: destination.address, port: port)
+        var method = destination.method
+        var binding: FullNATBinding?
+        if method == .fullNAT, routing.isLocal(destination.address), destination.address.isV4 == packet.isV4 {
+            method = .masquerading
+        }
+        if method == .fullNAT {
+            binding = bindLocal(frame, packet, record, server)
+            guard binding != nil else {
+                drop(.noLocalPort)
+                return nil
+            }
+        }
         var kind = EntryKind.none
-        if record.isOnePacket, key.transportProtocol == IPProtocol.udp { kind.insert(.onePacket) }
-        return make(
-            EntryFields(
-                kind: kind, transportProtocol: key.transportProtocol, method: destination.method,
-                client: DestinationKey(address: key.source, port: key.sourcePort),
-                virtual: DestinationKey(address: key.destination, port: key.destinationPort),
-                destination: DestinationKey(address: destination.address, port: port),
-                destinationSlot: destination.slot, serviceSlot: record.slot, state: 0,
-                flags: destination.method == .masquerading ? .none : .noOutput),
-            timeout: Ticks.seconds(3))
+        if record.isOnePacket, key.transportProtocol == IPProtocol.udp, binding == nil { kind.insert(.onePacket) }
+        let fields = EntryFields(
+            kind: kind, transportProtocol: key.transportProtocol, method: method,
+            client: DestinationKey(address: key.source, port: key.sourcePort),
+            virtual: DestinationKey(address: key.destination, port: key.destinationPort), destination: server,
+            destinationSlot: destination.slot, serviceSlot: record.slot, state: 0,
+            flags: method == .masquerading || method == .fullNAT ? .none : .noOutput)
+        if let entry = make(fields, timeout: Ticks.seconds(3), binding: binding) { return entry }
+        if let binding { giveBack(binding.local, transportProtocol: key.transportProtocol) }
+        drop(.tableFull)
+        return nil
     }
 
     /// Count a new connection and carry its first packet.
@@ -152,8 +172,8 @@ extension Director {
         let keepsPort = key.destinationPort != record.port || record.mark != 0 || destination.port == 0
         guard
             let entry = makeEntry(
-                packet, record, destination, port: keepsPort ? key.destinationPort : destination.port)
-        else { return drop(.tableFull) }
+                frame, packet, record, destination, port: keepsPort ? key.destinationPort : destination.port)
+        else { return }
         entry.control(by: template)
         template.deadline = now &+ template.timeout
         expiry.deadlineChanged(template)

@@ -93,6 +93,7 @@ public struct ExplainedPacket: Sendable {
     private static func describe(_ entry: ConnectionEntry) -> String {
         "\(endpoint(entry.client, entry.clientPort)) -> \(endpoint(entry.virtual, entry.virtualPort)) -> "
             + "\(endpoint(entry.destination, entry.destinationPort)), \(entry.method.listedName)"
+            + (entry.localPort == 0 ? "" : ", local \(endpoint(entry.local, entry.localPort))")
     }
 
     private static func scheduled(_ record: ServiceRecord, _ place: Int?, _ slots: StateSlots) -> String {

@@ -123,7 +123,7 @@ extension ConnectionEntry {
         unsafe hot.pointee.transportProtocol = fields.transportProtocol
         unsafe hot.pointee.kind = kind.rawValue
         unsafe hot.pointee.method = fields.method.rawValue
-        unsafe hot.pointee.tunnelKind = 0
+        unsafe hot.pointee.carrier = 0
         unsafe hot.pointee.destinationSlot = fields.destinationSlot
         if kind.contains(.clientSideV6) || kind.contains(.serverSideV6) {
             unsafe wide.pointee.client = fields.client.address

@@ -12,7 +12,9 @@ extension Engine {
         ServiceStatus(
             service: rule.service, counters: rule.traffic.counters, rates: rule.traffic.rates,
             destinations: rule.destinations.map { status($0) },
-            localAddresses: rule.localAddresses.map { LocalAddressStatus(address: $0) })
+            localAddresses: (rule.pool?.addresses ?? []).map {
+                LocalAddressStatus(address: $0.address, connections: UInt32($0.inUse), exhausted: $0.exhausted)
+            })
     }
 
     private func status(_ rule: DestinationRule) -> DestinationStatus {

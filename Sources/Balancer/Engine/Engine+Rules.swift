@@ -36,7 +36,6 @@ extension Engine {
         rule.isRemoved = true
         if batch.depth == 0 { order.removeAll { $0 === rule } }
         for destination in rule.destinations { discard(destination, of: key) }
-        for address in rule.localAddresses { forgetUse(of: address) }
         state.giveBack(service: rule.slot)
         note(key)
         publish()
@@ -51,7 +50,6 @@ extension Engine {
             state.giveBack(service: rule.slot)
         }
         order = []
-        localUses = [:]
         rules = [:]
         note(nil)
         publish()
@@ -118,8 +116,7 @@ extension Engine {
         guard let rule = rules[key] else { throw .noSuchService }
         guard !rule.localAddresses.contains(address) else { throw .localAddressExists }
         try checkLocal(address, for: key)
-        rule.localAddresses.append(address)
-        localUses[address, default: 0] += 1
+        rule.setLocalAddresses((rule.pool?.addresses ?? []) + [local(address, for: rule)])
         note(key)
         publish()
     }
@@ -127,14 +124,13 @@ extension Engine {
     /// Take a local address out of a service's pool. Connections that use it go on.
     public func removeLocalAddress(_ address: IPAddress, of key: ServiceKey) throws(RuleError) {
         guard let rule = rules[key] else { throw .noSuchService }
-        guard let place = rule.localAddresses.firstIndex(of: address) else { throw .noSuchLocalAddress }
+        guard rule.localAddresses.contains(address) else { throw .noSuchLocalAddress }
         let hasFullNAT = rule.destinations.contains {
             $0.destination.method == .fullNAT && $0.destination.key.address.family == address.family
         }
         let isLast = rule.localAddresses.count { $0.family == address.family } == 1
         guard !(hasFullNAT && isLast) else { throw .lastLocalAddress }
-        rule.localAddresses.remove(at: place)
-        forgetUse(of: address)
+        rule.setLocalAddresses((rule.pool?.addresses ?? []).filter { $0.address != address })
         note(key)
         publish()
     }
@@ -164,6 +160,7 @@ extension Engine {
         guard destination.weight >= 0, destination.lowerThreshold <= destination.upperThreshold else {
             throw .outOfRange
         }
+        // NAT64 is the one mixture of families that FULLNAT translates.
         let isAcross = destination.key.address.family != rule.service.key.family
         let isMixed = destination.method == .tunneling || destination.method == .fullNAT && !rule.service.key.isV4
         guard !isAcross || isMixed else { throw .familyMismatch }

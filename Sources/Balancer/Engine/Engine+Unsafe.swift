@@ -68,14 +68,14 @@ public final class Engine: @unchecked Sendable {
     /// Services in the order they were added.
     var order: [ServiceRule] = []
     var rules: [ServiceKey: ServiceRule] = [:]
-    /// In how many pools each local address is.
-    var localUses: [IPAddress: Int] = [:]
     /// Rules that mark packets, in order.
     public internal(set) var markRules: [MarkRule] = []
     var trash = DestinationTrash()
     var batch = RuleBatch()
     /// Services that changed since somebody asked; nil: too much to name.
     var changed: Set<ServiceKey>? = []
+    /// Every local address that a service lists or an entry uses.
+    var locals: [IPAddress: LocalAddress] = [:]
 
     /// An engine without rules.
     public init(_ configuration: EngineConfiguration) {
@@ -131,13 +131,15 @@ public final class Engine: @unchecked Sendable {
             return
         }
         let old = current
+        forgetIdleLocals()
         current = PublishedTable(
             ServiceTable(
-                order.map(\.block), localAddresses: localAddresses, markRules: markRules,
+                order.map(\.block), locals: Array(locals.values), markRules: markRules,
                 markedAddresses: markRules.isEmpty ? [] : markedAddresses))
         if !configuration.ownsAddresses { current.table.disownAddresses() }
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
         retired.append((old, table.epoch))
+        noteUnlistedLocals()
         collect()
     }
 
@@ -163,6 +165,8 @@ public final class Engine: @unchecked Sendable {
         nextFold = next
         for slot in trash.expired(milliseconds: milliseconds, slots) { state.giveBack(destination: slot) }
         if !retired.isEmpty { collect() }
+        // One that became idle leaves the snapshot that names it.
+        if locals.values.contains(where: { isIdle($0) }) { publish() }
     }
 
     /// The control side's clock in ticks.

@@ -28,14 +28,17 @@ final class ServiceRule {
     var service: VirtualService
     let slot: UInt32
     var destinations: [DestinationRule] = []
-    /// The pool of FULLNAT, in the order the addresses were added.
-    var localAddresses: [IPAddress] = []
+    /// The addresses of `pool`, in the order they were added.
+    private(set) var localAddresses: [IPAddress] = []
+    /// The pool of FULLNAT; nil: none.
+    private(set) var pool: LocalPool?
     var traffic = FoldedTraffic()
     /// Set when it was removed in a batch that is not over.
     var isRemoved = false
     private(set) var block: ServiceBlock
     private let provider: MemoryProvider
     private var memory: SchedulerMemory?
+    private var schedulerTable: [UInt32] = []
 
     init(_ service: VirtualService, slot: UInt32, slots: StateSlots, provider: MemoryProvider) {
         self.service = service
@@ -56,7 +59,18 @@ final class ServiceRule {
             slots.service(slot))
         var header = Self.header(service, slot: slot)
         header.schedulerNumbers = prepared.numbers
-        block = ServiceBlock(header, destinations: records, table: prepared.table, memory: memory)
+        schedulerTable = prepared.table
+        block = ServiceBlock(header, destinations: records, table: schedulerTable, memory: memory, pool: pool)
+    }
+
+    /// Use these local addresses from now on. Nothing that the scheduler prepared changes.
+    func setLocalAddresses(_ addresses: [LocalAddress]) {
+        localAddresses = addresses.map(\.address)
+        pool = addresses.isEmpty ? nil : LocalPool(addresses)
+        var header = Self.header(service, slot: slot)
+        header.schedulerNumbers = unsafe block.record.pointee.schedulerNumbers
+        block = ServiceBlock(
+            header, destinations: destinations.map(\.record), table: schedulerTable, memory: memory, pool: pool)
     }
 
     private static func header(_ service: VirtualService, slot: UInt32) -> ServiceRecord {
