@@ -105,9 +105,13 @@ public struct TableAnswer: Sendable {
             }
             persistence = Persistence(timeout: timeout, prefixLength: length)
         }
-        return VirtualService(
+        var service = VirtualService(
             key: request.key, scheduler: scheduler, schedulerFlags: request.schedulerFlags, persistence: persistence,
             isOnePacket: request.isOnePacket)
+        service.sourceRate = request.sourceRate
+        service.timeouts = request.timeouts
+        service.tableSize = request.tableSize
+        return service
     }
 
     /// A server's address must be one that a packet can be sent to (`net/netfilter/ipvs/ip_vs_ctl.c`,

@@ -18,19 +18,23 @@ extension Director {
             return pass(frame)
         }
         note(.service(service.record))
-        guard mayOpen(frame, packet, transport), key.sourcePort != Self.ftpData else { return pass(frame) }
+        guard mayOpen(frame, packet, transport) else { return pass(frame) }
         let record = service.record
+        if isTurnedAway(key, record) { return drop(.overload) }
+        guard key.sourcePort != Self.ftpData else { return pass(frame) }
         if record.isPersistent {
             return schedulePersistent(&frame, packet, transport, service)
         }
         guard record.mark != 0 || record.port == key.destinationPort else { return pass(frame) }
         guard let place = pick(service, key) else { return refuseForLackOfDestination(&frame, packet) }
         let destination = record.destination(place)
-        guard
-            let entry = makeEntry(
-                packet, record, destination, port: destination.port != 0 ? destination.port : key.destinationPort)
-        else { return drop(.tableFull) }
-        begin(&frame, packet, entry, record, transport)
+        switch makeEntry(
+            packet, record, destination, port: destination.port != 0 ? destination.port : key.destinationPort)
+        {
+        case .made(let entry): begin(&frame, packet, entry, record, transport)
+        case .exists(let entry): carry(&frame, packet, entry, transport)
+        case .full: drop(.tableFull)
+        }
     }
 
     /// The scheduler's choice.
@@ -57,7 +61,7 @@ extension Director {
 
     private mutating func makeEntry(
         _ packet: PacketDescription, _ record: ServiceRecord, _ destination: DestinationRecord, port: UInt16
-    ) -> ConnectionEntry? {
+    ) -> Making {
         let key = packet.key
         var kind = EntryKind.none
         if record.isOnePacket, key.transportProtocol == IPProtocol.udp { kind.insert(.onePacket) }
@@ -102,35 +106,43 @@ extension Director {
             destination: record.mark == 0 ? key.destination : Self.address(ofMark: record.mark, isV4: packet.isV4),
             sourcePort: 0, destinationPort: isServicePort ? key.destinationPort : 0,
             transportProtocol: record.mark == 0 ? key.transportProtocol : IPProtocol.hopByHop, isTemplate: true)
-        var template = table.findRequest(templateKey)
-        if let old = template, !isValid(old) {
-            retireTemplate(old)
-            template = nil
-        }
         let destination: DestinationRecord
-        if let template, let place = record.place(of: template.destinationSlot, slots) {
+        let template: ConnectionEntry
+        if let old = usableTemplate(templateKey), let place = record.place(of: old.destinationSlot, slots) {
             destination = record.destination(place)
-            note(.template(template))
+            template = old
+            note(.template(old))
         } else {
             guard let place = pick(service, key) else { return refuseForLackOfDestination(&frame, packet) }
             destination = record.destination(place)
-            template = makeTemplate(templateKey, record, destination, port: isServicePort ? destination.port : 0)
+            switch makeTemplate(templateKey, record, destination, port: isServicePort ? destination.port : 0) {
+            case .made(let entry), .exists(let entry): template = entry
+            case .full: return drop(.tableFull)
+            }
         }
-        guard let template else { return drop(.tableFull) }
         let keepsPort = key.destinationPort != record.port || record.mark != 0 || destination.port == 0
-        guard
-            let entry = makeEntry(
-                packet, record, destination, port: keepsPort ? key.destinationPort : destination.port)
-        else { return drop(.tableFull) }
+        let made = makeEntry(packet, record, destination, port: keepsPort ? key.destinationPort : destination.port)
+        guard case .made(let entry) = made else {
+            guard case .exists(let other) = made else { return drop(.tableFull) }
+            return carry(&frame, packet, other, transport)
+        }
         entry.control(by: template)
         template.deadline = now &+ template.timeout
         expiry.deadlineChanged(template)
         begin(&frame, packet, entry, record, transport)
     }
 
+    /// The template of this key, if it still leads somewhere; one that does not is taken out of the way.
+    private mutating func usableTemplate(_ key: FlowKey) -> ConnectionEntry? {
+        guard let template = table.findRequest(key) else { return nil }
+        if isValid(template) { return template }
+        retireTemplate(template)
+        return nil
+    }
+
     private mutating func makeTemplate(
         _ key: FlowKey, _ record: ServiceRecord, _ destination: DestinationRecord, port: UInt16
-    ) -> ConnectionEntry? {
+    ) -> Making {
         make(
             EntryFields(
                 kind: .template, transportProtocol: key.transportProtocol, method: destination.method,
@@ -149,7 +161,7 @@ extension Director {
     /// Whether a template still leads somewhere (`ip_vs_conn.c`, `ip_vs_check_template`).
     private func isValid(_ template: ConnectionEntry) -> Bool {
         let state = slots.destination(template.destinationSlot)
-        guard state.isAvailable else { return false }
+        guard state.isAvailable, !state.flags.contains(.draining) else { return false }
         return settings[.expireQuiescentTemplate] == 0 || state.weight != 0
     }
 

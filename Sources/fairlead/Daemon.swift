@@ -164,6 +164,18 @@ final class Daemon: Service {
             },
             ExplainRequest.route: { [worker] body in await ExplainRequest.answer(body, worker) },
             StatusReport.route: { [self] _ in StatusReport(engine, worker, ports).encoded },
+            DrainRequest.route: { [self] body in
+                let reply = rules.withLock { _ in
+                    engine.advance(milliseconds: Worker.milliseconds)
+                    return DrainRequest.answer(body, engine, resolver: SystemResolver())
+                }
+                do {
+                    try ownTraffic()
+                } catch {
+                    logger.error("a change of the rules is not in force everywhere: \(error)")
+                }
+                return reply
+            },
             SysctlRequest.route: { [self] body in rules.withLock { _ in SysctlRequest.answer(body, engine) } },
         ]
     }

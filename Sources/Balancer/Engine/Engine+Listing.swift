@@ -28,7 +28,7 @@ extension Engine {
         return list
     }
 
-    private func status(_ entry: ConnectionEntry) -> ConnectionStatus {
+    func status(_ entry: ConnectionEntry) -> ConnectionStatus {
         let isTemplate = entry.kind.contains(.template)
         let isRenamed = entry.flags.contains(.renamed)
         let remaining = Int32(bitPattern: entry.deadline &- now)

@@ -47,7 +47,11 @@ final class ServiceRule {
     func rebuild(_ change: ServiceChange, _ slots: StateSlots) {
         if case .started = change { memory = service.scheduler.makeMemory(provider) }
         let records = destinations.map(\.record)
-        for (place, rule) in destinations.enumerated() { slots.destination(rule.slot).place = UInt32(place) }
+        for (place, rule) in destinations.enumerated() {
+            let state = slots.destination(rule.slot)
+            state.place = UInt32(place)
+            state.setTimeouts(service.timeouts)
+        }
         let prepared = service.scheduler.prepare(
             change,
             ServiceDestinations(records: records, flags: service.schedulerFlags, tableSize: service.tableSize),

@@ -94,7 +94,8 @@ struct ServiceListing {
             text += " persistent \(persistence.timeout)"
             if let mask = persistence.listedMask(service.key.family) { text += " mask \(mask)" }
         }
-        return service.isOnePacket ? text + " ops" : text
+        if service.isOnePacket { text += " ops" }
+        return text + ServiceOptions.listed(service)
     }
 
     private func numbers(_ counters: TrafficCounters) -> String {

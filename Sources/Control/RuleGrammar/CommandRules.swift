@@ -76,6 +76,7 @@ enum CommandRules {
         switch parameter {
         case .serviceAddress: .required
         case .scheduler, .persistent, .netmask, .onePacket, .persistenceEngine, .schedulerFlags: .allowed
+        case .sourceRate, .connectionTimeout, .tableSize: .allowed
         default: .forbidden
         }
     }

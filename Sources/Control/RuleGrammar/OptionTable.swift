@@ -68,6 +68,10 @@ enum Parameter: String, Sendable, CaseIterable {
     case tunnelNoChecksum = "tun-nocsum"
     case tunnelChecksum = "tun-csum"
     case tunnelRemoteChecksum = "tun-remcsum"
+    // Not ipvsadm's.
+    case sourceRate = "source-rate"
+    case connectionTimeout = "conn-timeout"
+    case tableSize = "table-size"
 }
 
 /// Whether an option takes a value.
@@ -97,7 +101,7 @@ struct OptionSpecification: Sendable {
     }
 }
 
-/// Every option of ipvsadm 1.31 (`ipvsadm(8)`).
+/// Every option of ipvsadm 1.31 (`ipvsadm(8)`), then ours.
 enum OptionTable {
     static let options: [OptionSpecification] = [
         OptionSpecification("add-service", "A", .command(.addService)),
@@ -158,6 +162,9 @@ enum OptionTable {
         OptionSpecification("tun-nocsum", nil, .parameter(.tunnelNoChecksum)),
         OptionSpecification("tun-csum", nil, .parameter(.tunnelChecksum)),
         OptionSpecification("tun-remcsum", nil, .parameter(.tunnelRemoteChecksum)),
+        OptionSpecification("source-rate", nil, .parameter(.sourceRate), .required),
+        OptionSpecification("conn-timeout", nil, .parameter(.connectionTimeout), .required),
+        OptionSpecification("table-size", nil, .parameter(.tableSize), .required),
     ]
 
     /// The option of this long name.
