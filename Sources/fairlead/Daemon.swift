@@ -50,6 +50,8 @@ final class Daemon: Service {
         for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
         engine.advance(milliseconds: Worker.milliseconds)
         if let path = options.rules { try load(path) }
+        // What the rules moved while they came, line by line, is no news.
+        _ = engine.takeTableDisruptions()
         try ownTraffic(announces: false)
     }
 
@@ -60,6 +62,17 @@ final class Daemon: Service {
         rules.withLock { _ in
             engine.advance(milliseconds: Worker.milliseconds)
             return body(engine)
+        }
+    }
+
+    /// Lend the rules to a command, and log what it moved in the tables of hashing schedulers.
+    private func changeTable(_ body: (any RuleTable) -> TableAnswer) -> TableAnswer {
+        withTable { table in
+            let answer = body(table)
+            for (service, disruption) in engine.takeTableDisruptions() {
+                logger.notice("\(disruption.line(service))")
+            }
+            return answer
         }
     }
 
@@ -151,7 +164,7 @@ final class Daemon: Service {
 
     private var handlers: [String: ControlServer.Handler] {
         let commands = ControlServer.commandHandler(
-            CommandExecutor(resolver: SystemResolver()), withTable: { [self] in withTable($0) })
+            CommandExecutor(resolver: SystemResolver()), withTable: { [self] in changeTable($0) })
         return [
             CommandRequest.route: { [self] body in
                 let reply = await commands(body)

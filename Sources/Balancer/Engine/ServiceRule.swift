@@ -34,6 +34,10 @@ final class ServiceRule {
     private(set) var block: ServiceBlock
     private let provider: MemoryProvider
     private var memory: SchedulerMemory?
+    /// Whom each place of the scheduler's table belongs to; empty where it has none.
+    private var owners: [DestinationKey] = []
+    /// What the last change did to the table; nil for a scheduler without one, and for its first table.
+    private var disruption: TableDisruption?
 
     init(_ service: VirtualService, slot: UInt32, slots: StateSlots, provider: MemoryProvider) {
         self.service = service
@@ -56,9 +60,22 @@ final class ServiceRule {
             change,
             ServiceDestinations(records: records, flags: service.schedulerFlags, tableSize: service.tableSize),
             slots.service(slot))
+        note(prepared.table)
         var header = Self.header(service, slot: slot)
         header.schedulerNumbers = prepared.numbers
         block = ServiceBlock(header, destinations: records, table: prepared.table, memory: memory)
+    }
+
+    /// What the last change did to the scheduler's table, once.
+    func takeDisruption() -> TableDisruption? {
+        defer { disruption = nil }
+        return disruption
+    }
+
+    private func note(_ table: [UInt32]) {
+        let before = owners
+        owners = service.scheduler.hasTableOfPlaces ? table.map { destinations[Int($0)].destination.key } : []
+        disruption = before.isEmpty || owners.isEmpty ? nil : TableDisruption(from: before, to: owners)
     }
 
     private static func header(_ service: VirtualService, slot: UInt32) -> ServiceRecord {

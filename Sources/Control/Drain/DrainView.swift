@@ -16,8 +16,11 @@ public enum DrainView {
 
     private static func end(_ reply: DrainReply) -> String {
         guard reply.cut > 0 else {
-            return reply.first == 0
-                ? "drained: no connection was open" : "drained: all \(reply.first) connections ended by themselves"
+            return switch reply.first {
+            case 0: "drained: no connection was open"
+            case 1: "drained: the one connection ended by itself"
+            default: "drained: all \(reply.first) connections ended by themselves"
+            }
         }
         let ended = "drained: \(reply.cut) of \(reply.first) connections were ended at the deadline"
         guard reply.then == "reset" else { return ended }

@@ -17,6 +17,7 @@ import Testing
         #expect(DrainView.line(reply("cutting", open: 2)) == "deadline: 2 connections being ended (reset)")
         #expect(DrainView.line(reply("cancelled")).hasPrefix("cancelled"))
         #expect(DrainView.line(reply("done", first: 0)) == "drained: no connection was open")
+        #expect(DrainView.line(reply("done", first: 1)) == "drained: the one connection ended by itself")
         #expect(DrainView.line(reply("done")) == "drained: all 3 connections ended by themselves")
         #expect(
             DrainView.line(reply("done", cut: 2, silent: 1))
