@@ -148,6 +148,9 @@ public struct TableAnswer: Sendable {
             key: request.key, scheduler: scheduler, schedulerFlags: request.schedulerFlags, persistence: persistence,
             isOnePacket: request.isOnePacket)
         service.clientAddress = request.clientAddress
+        service.sourceRate = request.sourceRate
+        service.timeouts = request.timeouts
+        service.tableSize = request.tableSize
         return service
     }
 

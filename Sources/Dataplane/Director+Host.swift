@@ -88,16 +88,39 @@ extension Director {
     }
 
     /// A segment to a port that nobody listens on (RFC 9293 §3.10.7.1; `net/ipv4/tcp_ipv4.c`, `tcp_v4_send_reset`).
-    private mutating func reset(_ frame: Frame, _ packet: PacketDescription) {
+    mutating func reset(_ frame: Frame, _ packet: PacketDescription) {
         let bytes = frame.bytes.prefix(packet.networkOffset &+ packet.networkLength)
         guard packet.hasTransport, !packet.flags.contains(.rst), hasValidTransportChecksum(frame, packet),
             let segment = TCPHeader(bytes.dropping(packet.transportOffset))
         else { return }
+        var sequence = segment.acknowledgement
+        var acknowledgement: UInt32 = 0
+        var flags = TCPFlags.rst
+        if !packet.flags.contains(.ack) {
+            let length =
+                segment.payload.count + (packet.flags.contains(.syn) ? 1 : 0) + (packet.flags.contains(.fin) ? 1 : 0)
+            sequence = 0
+            acknowledgement = segment.sequence &+ UInt32(truncatingIfNeeded: length)
+            flags = TCPFlags(rawValue: TCPFlags.rst.rawValue | TCPFlags.ack.rawValue)
+        }
+        guard
+            let (answer, route) = makeSegment(
+                answering: packet, sequence: sequence, acknowledgement: acknowledgement, flags: flags)
+        else { return }
+        localOutput(answer, packet, .tcp)
+        counters.countMade()
+        transmitMade(answer, route)
+    }
+
+    /// A segment without data from the receiver of `packet` to its sender, and the way there.
+    mutating func makeSegment(
+        answering packet: PacketDescription, sequence: UInt32, acknowledgement: UInt32, flags: TCPFlags
+    ) -> (frame: Frame, route: RouteResult)? {
         let headers = packet.isV4 ? IPv4Header.minimumLength : IPv6Header.length
         let route = routing.route(to: packet.key.source)
         guard route.isUsable,
             var answer = outbox.make(EthernetHeader.length &+ headers &+ TCPHeader.minimumLength)
-        else { return }
+        else { return nil }
         answer.length = EthernetHeader.length &+ headers &+ TCPHeader.minimumLength
         answer.interface = route.interface
         let output = answer.bytes
@@ -106,24 +129,16 @@ extension Director {
         header.sourcePort = packet.key.destinationPort
         header.destinationPort = packet.key.sourcePort
         header.headerLength = TCPHeader.minimumLength
-        if packet.flags.contains(.ack) {
-            header.sequence = segment.acknowledgement
-            header.flags = .rst
-        } else {
-            let length =
-                segment.payload.count + (packet.flags.contains(.syn) ? 1 : 0) + (packet.flags.contains(.fin) ? 1 : 0)
-            header.acknowledgement = segment.sequence &+ UInt32(truncatingIfNeeded: length)
-            header.flags = TCPFlags(rawValue: TCPFlags.rst.rawValue | TCPFlags.ack.rawValue)
-        }
+        header.sequence = sequence
+        header.acknowledgement = acknowledgement
+        header.flags = flags
         TransportChecksum.fill(
             header.bytes, at: TCPHeader.checksumOffset, source: packet.key.destination, destination: packet.key.source,
             transportProtocol: IPProtocol.tcp)
         emitNetworkHeader(
             output, packet, fragmentWord: IPv4Header.dontFragment, identification: 0,
             length: headers &+ TCPHeader.minimumLength, transportProtocol: IPProtocol.tcp)
-        localOutput(answer, packet, .tcp)
-        counters.countMade()
-        transmitMade(answer, route)
+        return (answer, route)
     }
 
     /// A host's answer passes the kernel's output hook: where the host is the real server of a connection, it is the

@@ -56,6 +56,8 @@ final class Daemon: Service {
         engine.advance(milliseconds: Worker.milliseconds)
         try loadRules(options, file)
         for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
+        // What the rules moved while they came, line by line, is no news.
+        _ = engine.takeTableDisruptions()
         try ownTraffic(announces: false)
     }
 
@@ -85,6 +87,17 @@ final class Daemon: Service {
         } else {
             for line in try keeper.restore() ?? [] { logger.notice("\(line)") }
             keeper.begin(origin: "run")
+        }
+    }
+
+    /// Lend the rules to a command, and log what it moved in the tables of hashing schedulers.
+    private func changeTable(_ body: (any RuleTable) -> TableAnswer) -> TableAnswer {
+        withTable { table in
+            let answer = body(table)
+            for (service, disruption) in engine.takeTableDisruptions() {
+                logger.notice("\(disruption.line(service))")
+            }
+            return answer
         }
     }
 
@@ -240,7 +253,7 @@ final class Daemon: Service {
 
     private var handlers: [String: ControlServer.Handler] {
         let commands = ControlServer.commandHandler(
-            CommandExecutor(resolver: SystemResolver()), withTable: { [self] in withTable($0) })
+            CommandExecutor(resolver: SystemResolver()), withTable: { [self] in changeTable($0) })
         let own: [String: ControlServer.Handler] = [
             CommandRequest.route: { [self] body in
                 let reply = await commands(body)
@@ -262,6 +275,18 @@ final class Daemon: Service {
             },
             ExplainRequest.route: { [worker] body in await ExplainRequest.answer(body, worker) },
             StatusReport.route: { [self] _ in StatusReport(engine, worker, ports).encoded },
+            DrainRequest.route: { [self] body in
+                let reply = rules.withLock { _ in
+                    engine.advance(milliseconds: Worker.milliseconds)
+                    return DrainRequest.answer(body, engine, resolver: SystemResolver())
+                }
+                do {
+                    try ownTraffic()
+                } catch {
+                    logger.error("a change of the rules is not in force everywhere: \(error)")
+                }
+                return reply
+            },
             SysctlRequest.route: { [self] body in rules.withLock { _ in SysctlRequest.answer(body, engine) } },
         ]
         return own.merging(keeper?.handlers ?? [:]) { own, _ in own }

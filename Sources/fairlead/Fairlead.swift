@@ -48,6 +48,7 @@ struct Fairlead: AsyncParsableCommand {
             Rollback.self,
             Export.self,
             Replay.self,
+            Drain.self,
             Explain.self,
             Status.self,
             Sysctl.self,

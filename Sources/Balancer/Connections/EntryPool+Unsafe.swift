@@ -174,6 +174,13 @@ extension ConnectionEntry {
             && TCPTracking.isEmbryonic(state)
     }
 
+    /// Whether it is a connection that neither side is known to have ended. Without the server's packets (DR, tunnel) the
+    /// client's FIN is all that is seen of an end.
+    public var isOpen: Bool {
+        guard !kind.contains(.template), let transport = Transport(transportProtocol) else { return false }
+        return transport.isOpen(state, flags: flags)
+    }
+
     /// Whether `worker` made it, and so keeps its timer.
     #if !DEBUG
         @_noAllocation @_noLocks

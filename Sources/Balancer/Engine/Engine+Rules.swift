@@ -152,7 +152,9 @@ extension Engine {
 
     private func check(_ service: VirtualService) throws(RuleError) {
         guard service.prefixLength >= (service.key.family == .v4 ? 0 : 1),
-            service.prefixLength <= service.key.family.bits
+            service.prefixLength <= service.key.family.bits,
+            service.tableSize == 0 || service.scheduler.tableSizes.contains(service.tableSize),
+            service.sourceRate?.isUsable(service.key.family) ?? true
         else { throw .invalidArgument }
     }
 
@@ -173,7 +175,11 @@ extension Engine {
 
     private func put(_ added: DestinationRule, of rule: ServiceRule) {
         let state = slots.destination(added.slot)
-        if added.destination.weight != 0 { added.lastWeight = added.destination.weight }
+        if added.destination.weight != 0 {
+            added.lastWeight = added.destination.weight
+            state.clear(.draining)
+            state.clear(.cutting)
+        }
         state.weight = added.destination.weight
         state.serviceSlot = rule.slot
         state.tunnel = added.destination.tunnel

@@ -39,6 +39,10 @@ final class ServiceRule {
     private let provider: MemoryProvider
     private var memory: SchedulerMemory?
     private var schedulerTable: [UInt32] = []
+    /// Whom each place of the scheduler's table belongs to; empty where it has none.
+    private var owners: [DestinationKey] = []
+    /// What the last change did to the table; nil for a scheduler without one, and for its first table.
+    private var disruption: TableDisruption?
 
     init(_ service: VirtualService, slot: UInt32, slots: StateSlots, provider: MemoryProvider) {
         self.service = service
@@ -52,11 +56,16 @@ final class ServiceRule {
     func rebuild(_ change: ServiceChange, _ slots: StateSlots) {
         if case .started = change { memory = service.scheduler.makeMemory(provider) }
         let records = destinations.map(\.record)
-        for (place, rule) in destinations.enumerated() { slots.destination(rule.slot).place = UInt32(place) }
+        for (place, rule) in destinations.enumerated() {
+            let state = slots.destination(rule.slot)
+            state.place = UInt32(place)
+            state.setTimeouts(service.timeouts)
+        }
         let prepared = service.scheduler.prepare(
             change,
             ServiceDestinations(records: records, flags: service.schedulerFlags, tableSize: service.tableSize),
             slots.service(slot))
+        note(prepared.table)
         var header = Self.header(service, slot: slot)
         header.schedulerNumbers = prepared.numbers
         schedulerTable = prepared.table
@@ -71,6 +80,18 @@ final class ServiceRule {
         header.schedulerNumbers = unsafe block.record.pointee.schedulerNumbers
         block = ServiceBlock(
             header, destinations: destinations.map(\.record), table: schedulerTable, memory: memory, pool: pool)
+    }
+
+    /// What the last change did to the scheduler's table, once.
+    func takeDisruption() -> TableDisruption? {
+        defer { disruption = nil }
+        return disruption
+    }
+
+    private func note(_ table: [UInt32]) {
+        let before = owners
+        owners = service.scheduler.hasTableOfPlaces ? table.map { destinations[Int($0)].destination.key } : []
+        disruption = before.isEmpty || owners.isEmpty ? nil : TableDisruption(from: before, to: owners)
     }
 
     private static func header(_ service: VirtualService, slot: UInt32) -> ServiceRecord {

@@ -47,6 +47,8 @@ public struct ServiceRecord {
     public var persistenceTimeout: UInt32
     /// Bits of the client's address that count for persistence.
     public var prefixLength: UInt8
+    /// What each source may open; `interval` 0: no limit.
+    public var sourceLimit: SourceLimit
     /// Two numbers that the scheduler prepared when the snapshot was made (wrr: gcd and largest weight).
     public var schedulerNumbers: (Int32, Int32)
     /// Number of destinations.
@@ -464,6 +466,7 @@ extension ServiceRecord {
         persistenceTimeout = service.persistence?.timeout ?? 0
         prefixLength = UInt8(truncatingIfNeeded: service.prefixLength)
         clientAddress = service.clientAddress
+        sourceLimit = SourceLimit(service.sourceRate)
         schedulerNumbers = (0, 0)
         count = 0
         tableCount = 0

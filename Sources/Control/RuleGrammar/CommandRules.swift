@@ -78,6 +78,7 @@ enum CommandRules {
         switch parameter {
         case .serviceAddress: .required
         case .scheduler, .persistent, .netmask, .onePacket, .persistenceEngine, .schedulerFlags, .clientAddress: .allowed
+        case .sourceRate, .connectionTimeout, .tableSize: .allowed
         default: .forbidden
         }
     }
