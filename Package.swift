@@ -24,6 +24,7 @@ let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", pac
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "fairlead",
@@ -40,6 +41,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .target(name: "CLinuxNet", cSettings: [.define("_GNU_SOURCE")]),
@@ -54,13 +56,15 @@ let package = Package(
             name: "Netlink", dependencies: ["Wire", "Balancer", "CLinuxNet", "CMnl", system], swiftSettings: strict),
         .target(name: "Control", dependencies: ["Wire", "Balancer"], swiftSettings: strict),
         .target(
+            name: "Kubernetes", dependencies: ["Wire", "Balancer", "Control", yams], swiftSettings: strict),
+        .target(
             name: "Replay", dependencies: ["Wire", "Balancer", "PacketIO", "Dataplane", "Control"],
             swiftSettings: strict),
         .executableTarget(
             name: "fairlead",
             dependencies: [
-                "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Control", "Replay", argumentParser, logging,
-                serviceLifecycle, unixSignals,
+                "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Control", "Kubernetes", "Replay",
+                argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Wire"], path: "Tests/TestSupport", swiftSettings: relaxed),
@@ -76,6 +80,9 @@ let package = Package(
             name: "NetlinkTests", dependencies: ["Netlink", "Balancer", "TestSupport"], swiftSettings: relaxed),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Balancer", "TestSupport"], swiftSettings: relaxed),
+        .testTarget(
+            name: "KubernetesTests", dependencies: ["Kubernetes", "Control", "Balancer", "Wire"], exclude: ["Case"],
+            swiftSettings: relaxed),
         .testTarget(
             name: "ReplayTests", dependencies: ["Replay", "Control", "TestSupport"], swiftSettings: relaxed),
         .testTarget(

@@ -2,6 +2,7 @@ import Balancer
 import Control
 import Dataplane
 import Foundation
+import Kubernetes
 import Logging
 import Netlink
 import PacketIO
@@ -20,6 +21,7 @@ final class Daemon: Service {
     private let resolver: MonitorResolver
     private let hostGuard: Guard?
     private let socketPath: String
+    private let kubernetes = KubernetesRules()
     /// Held while the rules are changed or listed; what it holds is the revision that ports and guard know.
     private let rules = Mutex<UInt64?>(nil)
 
@@ -161,6 +163,18 @@ final class Daemon: Service {
                     logger.error("a change of the rules is not in force everywhere: \(error)")
                 }
                 return reply
+            },
+            SyncRequest.route: { [self] body in
+                let reply = rules.withLock { _ in
+                    engine.advance(milliseconds: Worker.milliseconds)
+                    return kubernetes.answer(body, engine) { _ = try Settings.apply($0, to: engine) }
+                }
+                do {
+                    try ownTraffic()
+                } catch {
+                    logger.error("a change of the rules is not in force everywhere: \(error)")
+                }
+                return reply.encoded
             },
             ExplainRequest.route: { [worker] body in await ExplainRequest.answer(body, worker) },
             StatusReport.route: { [self] _ in StatusReport(engine, worker, ports).encoded },

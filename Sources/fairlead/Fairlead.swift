@@ -37,7 +37,7 @@ struct Fairlead: AsyncParsableCommand {
         discussion: """
             `fairlead ipvsadm …`, or the same program called as `ipvsadm`, takes ipvsadm's command line.
             """,
-        subcommands: [Run.self, Ipvsadm.self, Replay.self, Explain.self, Status.self, Sysctl.self])
+        subcommands: [Run.self, Ipvsadm.self, Kube.self, Replay.self, Explain.self, Status.self, Sysctl.self])
 
     /// Listed for help only: `Program` handles it before anything is parsed.
     struct Ipvsadm: ParsableCommand {

@@ -17,10 +17,11 @@ import Testing
         "Dataplane": ["Wire", "Balancer", "PacketIO", "CLinuxNet", "Glibc", "Synchronization"],
         "Netlink": ["Wire", "Balancer", "CLinuxNet", "CMnl", "Glibc", "Synchronization", "SystemPackage"],
         "Control": ["Wire", "Balancer", "Foundation", "Dispatch", "Glibc", "Logging", "Synchronization"],
+        "Kubernetes": ["Wire", "Balancer", "Control", "Foundation", "Glibc", "Synchronization", "Yams"],
         "Replay": ["Wire", "Balancer", "PacketIO", "Dataplane", "Control", "Foundation"],
         "fairlead": [
-            "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Control", "Replay", "ArgumentParser", "Foundation",
-            "Glibc", "Logging", "ServiceLifecycle", "Synchronization", "UnixSignals",
+            "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Control", "Kubernetes", "Replay", "ArgumentParser",
+            "Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization", "UnixSignals",
         ],
     ]
 
