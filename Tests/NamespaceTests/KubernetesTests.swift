@@ -60,7 +60,7 @@ extension NamespaceTests {
                 let refused = try await kube(lab, ["--proxy-config", bad, "--manifests", Self.file("manifests.yaml")])
                 #expect(refused.status == 1)
                 #expect(
-                    refused.error.hasPrefix("fairlead kube: \(bad) line 39: mode: mode iptables is not for Fairlead"))
+                    refused.error.hasPrefix("fairlead kube: \(bad) line 40: mode: mode iptables is not for Fairlead"))
                 let empty = try lab.write("kind: List\nitems: []\n", to: "empty.yaml")
                 let nothing = try await kube(lab, ["--proxy-config", Self.files[1], "--manifests", empty])
                 #expect(nothing.error == "fairlead kube: no Service in \(empty); nothing is changed\n")
