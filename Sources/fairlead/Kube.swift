@@ -22,6 +22,8 @@ extension Fairlead {
         var node: String?
         @Option(help: "An address of this node, for node ports; the primary one first (else all of its interfaces').")
         var nodeAddress: [String] = []
+        @Option(help: "An address in the node's network that nobody else has; masqueraded connections leave under it.")
+        var masqueradeAddress: [String] = []
         @Flag(help: "Go on, and follow the files as they change.")
         var watch = false
         @Flag(help: "Show what would change in the daemon's rules, as commands of ipvsadm; change nothing.")
@@ -54,6 +56,12 @@ extension Fairlead {
             for address in nodeAddress where IPAddress(address) == nil {
                 throw ValidationError("--node-address \(address): not an address")
             }
+            for address in masqueradeAddress where IPAddress(address) == nil {
+                throw ValidationError("--masquerade-address \(address): not an address")
+            }
+            guard Set(masqueradeAddress.map { IPAddress($0)?.family }).count == masqueradeAddress.count else {
+                throw ValidationError("give one --masquerade-address of each family at most")
+            }
         }
 
         func run() async throws {
@@ -83,7 +91,8 @@ extension Fairlead {
             let objects = try ManifestSource(manifests ?? "").read { FileHandle.standardInput.readDataToEndOfFile() }
             let given = nodeAddress.compactMap { IPAddress($0) }
             let description = NodeDescription(
-                name: node, addresses: given.isEmpty ? NodeDescription.hostAddresses : given)
+                name: node, addresses: given.isEmpty ? NodeDescription.hostAddresses : given,
+                masqueradeAddresses: masqueradeAddress.compactMap { IPAddress($0) })
             let rules = Proxier(configuration, node: description).rules(for: objects)
             var request = SyncRequest(rules, configuration)
             request.adopts = adopt

@@ -9,12 +9,17 @@ public struct DesiredService: Hashable, Sendable {
     public var service: VirtualService
     /// Where new connections go, sorted.
     public var destinations: [DestinationKey]
+    /// The addresses that masqueraded connections leave under.
+    public var localAddresses: [IPAddress]
 
     /// From its parts.
-    public init(name: String, service: VirtualService, destinations: [DestinationKey]) {
+    public init(
+        name: String, service: VirtualService, destinations: [DestinationKey], localAddresses: [IPAddress] = []
+    ) {
         self.name = name
         self.service = service
         self.destinations = destinations
+        self.localAddresses = localAddresses
     }
 }
 
@@ -38,10 +43,14 @@ public struct NodeDescription: Hashable, Sendable {
     public var name: String?
     /// Its own addresses, the first of each family the primary one.
     public var addresses: [IPAddress]
+    /// Addresses in the node's network that are Fairlead's alone, at most one of each family: masqueraded connections
+    /// leave under them.
+    public var masqueradeAddresses: [IPAddress]
 
-    /// From both.
-    public init(name: String? = nil, addresses: [IPAddress] = []) {
+    /// From its parts.
+    public init(name: String? = nil, addresses: [IPAddress] = [], masqueradeAddresses: [IPAddress] = []) {
         self.name = name
         self.addresses = addresses
+        self.masqueradeAddresses = masqueradeAddresses
     }
 }

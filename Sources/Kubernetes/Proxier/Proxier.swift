@@ -20,7 +20,7 @@ public struct Proxier: Sendable {
 
     /// The rules for these objects.
     public func rules(for objects: ClusterObjects) -> DesiredRules {
-        var draft = RulesDraft(configuration)
+        var draft = RulesDraft(configuration, masqueradeAddresses: node.masqueradeAddresses)
         let endpoints = Dictionary(grouping: objects.endpoints, by: \.service)
         let nodePortAddresses = nodePortAddresses(beside: objects.services)
         for service in objects.services.sorted(by: { $0.name < $1.name }) where !service.isForOthers {
@@ -124,7 +124,12 @@ private struct RulesDraft {
     private let configuration: ProxyConfiguration
     private var owners: [ServiceKey: String] = [:]
 
-    init(_ configuration: ProxyConfiguration) { self.configuration = configuration }
+    private let masqueradeAddresses: [IPAddress]
+
+    init(_ configuration: ProxyConfiguration, masqueradeAddresses: [IPAddress]) {
+        self.configuration = configuration
+        self.masqueradeAddresses = masqueradeAddresses
+    }
 
     mutating func remark(_ sentence: String) {
         if !rules.remarks.contains(sentence) { rules.remarks.append(sentence) }
@@ -151,6 +156,13 @@ private struct RulesDraft {
             schedulerFlags: configuration.scheduler == .mh ? .port : [],
             persistence: object.affinitySeconds.map { Persistence(timeout: $0, prefixLength: address.family.bits) })
         service.masquerade = masquerade
-        rules.services.append(DesiredService(name: name, service: service, destinations: destinations))
+        let locals = masqueradeAddresses.filter { $0.family == address.family }
+        if masquerade != .loops, locals.isEmpty {
+            remark(
+                "clients are to be masqueraded, but no \(address.isV4 ? "IPv4" : "IPv6") address is given for it, so that"
+                    + " real servers see the clients' own; give --masquerade-address ADDR")
+        }
+        rules.services.append(
+            DesiredService(name: name, service: service, destinations: destinations, localAddresses: locals))
     }
 }

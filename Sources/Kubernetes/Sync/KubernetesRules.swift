@@ -85,6 +85,8 @@ extension RuleChange {
         case .addDestination(let destination, let key): try table.addDestination(destination, to: key)
         case .editDestination(let destination, let key): try table.editDestination(destination, of: key)
         case .removeDestination(let destination, let key): try table.removeDestination(destination, of: key)
+        case .addLocalAddress(let address, let key): try table.addLocalAddress(address, to: key)
+        case .removeLocalAddress(let address, let key): try table.removeLocalAddress(address, of: key)
         }
     }
 }
@@ -93,8 +95,11 @@ extension OwnedRules {
     /// A change that would have made something ours was refused.
     fileprivate mutating func forget(_ change: RuleChange) {
         switch change {
-        case .addService(let service): destinations[service.key] = nil
+        case .addService(let service):
+            destinations[service.key] = nil
+            localAddresses[service.key] = nil
         case .addDestination(let destination, let key): destinations[key]?.remove(destination.key)
+        case .addLocalAddress(let address, let key): localAddresses[key]?.remove(address)
         default: break
         }
     }

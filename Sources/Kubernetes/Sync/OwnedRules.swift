@@ -1,9 +1,12 @@
 public import Balancer
+public import Wire
 
 /// The rules of a table that a cluster's objects asked for. All others were made by hand and are left alone.
 public struct OwnedRules: Hashable, Sendable {
     /// Services with those of their destinations that are ours.
     public internal(set) var destinations: [ServiceKey: Set<DestinationKey>] = [:]
+    /// Local addresses that are ours, of the services that have some.
+    public internal(set) var localAddresses: [ServiceKey: Set<IPAddress>] = [:]
 
     /// None.
     public init() {}

@@ -1,4 +1,5 @@
 public import Balancer
+public import Wire
 
 /// One step that brings a table of rules closer to what it should be.
 public enum RuleChange: Hashable, Sendable, CustomStringConvertible {
@@ -8,6 +9,8 @@ public enum RuleChange: Hashable, Sendable, CustomStringConvertible {
     case addDestination(Destination, ServiceKey)
     case editDestination(Destination, ServiceKey)
     case removeDestination(DestinationKey, ServiceKey)
+    case addLocalAddress(IPAddress, ServiceKey)
+    case removeLocalAddress(IPAddress, ServiceKey)
 
     /// As a command of ipvsadm; a service's masquerade rule has no word there.
     public var description: String {
@@ -19,6 +22,8 @@ public enum RuleChange: Hashable, Sendable, CustomStringConvertible {
         case .editDestination(let destination, let key): "-e \(Self.words(destination, key))"
         case .removeDestination(let destination, let key):
             "-d \(RuleText.service(key)) -r \(RuleText.destination(destination))"
+        case .addLocalAddress(let address, let key): "-P \(RuleText.service(key)) -z \(address)"
+        case .removeLocalAddress(let address, let key): "-Q \(RuleText.service(key)) -z \(address)"
         }
     }
 

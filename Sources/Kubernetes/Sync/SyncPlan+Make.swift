@@ -14,7 +14,7 @@ extension SyncPlan {
         let live = Dictionary(table.map { ($0.service.key, $0) }, uniquingKeysWith: { first, _ in first })
         for wanted in desired {
             if let status = live[wanted.service.key] {
-                bring(status, to: wanted, ours: owned.destinations[wanted.service.key], options)
+                bring(status, to: wanted, owned, options)
             } else {
                 make(wanted)
             }
@@ -27,6 +27,7 @@ extension SyncPlan {
                 options.excludedPrefixes.contains(where: { $0.contains(address) })
             {
                 self.owned.destinations[key] = ours
+                self.owned.localAddresses[key] = owned.localAddresses[key]
             } else {
                 changes.append(.removeService(key))
             }
@@ -36,21 +37,28 @@ extension SyncPlan {
     private mutating func make(_ wanted: DesiredService) {
         let key = wanted.service.key
         changes.append(.addService(wanted.service))
+        addLocalAddresses(wanted, present: [])
         for destination in wanted.destinations { changes.append(.addDestination(.translating(destination), key)) }
         owned.destinations[key] = Set(wanted.destinations)
     }
 
     private mutating func bring(
-        _ status: ServiceStatus, to wanted: DesiredService, ours: Set<DestinationKey>?, _ options: SyncOptions
+        _ status: ServiceStatus, to wanted: DesiredService, _ owned: OwnedRules, _ options: SyncOptions
     ) {
         let key = wanted.service.key
         let desired = Set(wanted.destinations)
-        guard var ours = ours ?? Self.adopted(status, wanted, desired, options) else {
+        guard var ours = owned.destinations[key] ?? Self.adopted(status, wanted, desired, options) else {
             remarks.append(
                 "\(wanted.name): \(RuleText.service(key)) was not made for it and is left alone; --adopt takes it over")
             return
         }
         if status.service != wanted.service { changes.append(.editService(wanted.service)) }
+        let locals = Set(status.localAddresses.map(\.address))
+        addLocalAddresses(wanted, present: locals)
+        for address in locals.intersection(owned.localAddresses[key] ?? []).subtracting(wanted.localAddresses).sorted()
+        {
+            changes.append(.removeLocalAddress(address, key))
+        }
         for live in status.destinations {
             let destination = live.destination
             if !ours.contains(destination.key) {
@@ -70,7 +78,15 @@ extension SyncPlan {
             changes.append(.addDestination(.translating(destination), key))
             ours.insert(destination)
         }
-        owned.destinations[key] = ours.intersection(present.union(desired))
+        self.owned.destinations[key] = ours.intersection(present.union(desired))
+    }
+
+    private mutating func addLocalAddresses(_ wanted: DesiredService, present: Set<IPAddress>) {
+        let key = wanted.service.key
+        for address in wanted.localAddresses where !present.contains(address) {
+            changes.append(.addLocalAddress(address, key))
+        }
+        if !wanted.localAddresses.isEmpty { owned.localAddresses[key] = Set(wanted.localAddresses) }
     }
 
     /// Let a destination go, now (true) or when its connections have ended.
@@ -99,7 +115,8 @@ extension SyncPlan {
         service.masquerade = status.service.masquerade
         guard status.service == service,
             status.destinations.allSatisfy({ $0.destination == .translating($0.destination.key) }),
-            keys.isSubset(of: desired)
+            keys.isSubset(of: desired),
+            status.localAddresses.allSatisfy({ wanted.localAddresses.contains($0.address) })
         else { return nil }
         return keys
     }

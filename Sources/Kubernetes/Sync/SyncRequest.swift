@@ -40,6 +40,8 @@ public struct SyncRequest: Hashable, Sendable, Codable {
         public var masquerade: String
         /// Real servers.
         public var destinations: [Destination]
+        /// Addresses that masqueraded connections leave under.
+        public var localAddresses: [String]
     }
 
     /// A NAT destination of weight 1.
@@ -100,6 +102,7 @@ extension SyncRequest.Service {
         destinations = desired.destinations.map {
             SyncRequest.Destination(address: $0.address.description, port: $0.port)
         }
+        localAddresses = desired.localAddresses.map(\.description)
     }
 
     private static var protocols: [(name: String, number: UInt8)] {
@@ -126,7 +129,9 @@ extension SyncRequest.Service {
             schedulerFlags: SchedulerFlags(rawValue: flags),
             persistence: persistence.map { Persistence(timeout: $0, prefixLength: virtual.family.bits) })
         service.masquerade = masquerade
-        return DesiredService(name: name, service: service, destinations: keys)
+        return DesiredService(
+            name: name, service: service, destinations: keys,
+            localAddresses: localAddresses.compactMap { IPAddress($0) })
     }
 
     private var masqueradeRule: MasqueradeRule? {

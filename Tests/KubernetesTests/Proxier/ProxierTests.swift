@@ -33,13 +33,16 @@ import Wire
     private static func rules(
         _ objects: ClusterObjects, node: String? = "n1",
         addresses: [String] = ["192.0.2.1", "198.51.100.1", "2001:db8::1"],
+        masqueradeAddresses: [String] = ["192.0.2.250", "2001:db8::250"],
         _ change: (inout ProxyConfiguration) -> Void = { _ in }
     ) -> DesiredRules {
         var configuration = ProxyConfiguration()
         configuration.clusterPrefixes = [podsV4, podsV6].compactMap(\.self)
         change(&configuration)
-        return Proxier(configuration, node: NodeDescription(name: node, addresses: addresses.map { address($0) }))
-            .rules(for: objects)
+        let node = NodeDescription(
+            name: node, addresses: addresses.map { address($0) },
+            masqueradeAddresses: masqueradeAddresses.map { address($0) })
+        return Proxier(configuration, node: node).rules(for: objects)
     }
 
     /// A service in short: `-t 10.96.0.9:80 rr outside 10.100.0.0/16 > 10.100.0.1:8080 10.100.0.2:8080`.
@@ -66,6 +69,22 @@ import Wire
         #expect(
             Self.rules(Self.objects()) { $0.clusterPrefixes = [] }.services.map(Self.short)
                 == ["-t 10.96.0.9:80 -s rr loops > \(Self.both)"])
+    }
+
+    @Test func masqueradedConnectionsLeaveUnderTheAddressOfTheirFamily() {
+        let objects = Self.objects { $0.clusterAddresses.append(Self.address("fd00:96::9")) }
+        #expect(
+            Self.rules(objects).services.map(\.localAddresses)
+                == [[Self.address("192.0.2.250")], [Self.address("2001:db8::250")]])
+        let without = Self.rules(objects, masqueradeAddresses: ["2001:db8::250"])
+        #expect(without.services.map(\.localAddresses) == [[], [Self.address("2001:db8::250")]])
+        #expect(
+            without.remarks == [
+                "clients are to be masqueraded, but no IPv4 address is given for it, so that real servers see the"
+                    + " clients' own; give --masquerade-address ADDR"
+            ])
+        // Where none is to be masqueraded nothing is missing.
+        #expect(Self.rules(objects, masqueradeAddresses: []) { $0.clusterPrefixes = [] }.remarks.isEmpty)
     }
 
     @Test func externalAndLoadBalancerAddressesAndNodePorts() {

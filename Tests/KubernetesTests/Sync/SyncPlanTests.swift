@@ -116,6 +116,35 @@ import Wire
         #expect(without.changes.count == 1)
     }
 
+    // MARK: Local addresses
+
+    private static let (local, other) = (IPAddress(v4: 0xc000_0201), IPAddress(v4: 0xc000_0202))
+
+    @Test func localAddressesAreAddedBeforeTheyAreNeeded() {
+        var desired = Self.desired(Self.one, [1])
+        desired.localAddresses = [Self.local]
+        let plan = SyncPlan(desired: [desired], table: [], owned: OwnedRules())
+        #expect(
+            Self.lines(plan) == [
+                "-A -t 10.96.0.1:80 -s rr", "-P -t 10.96.0.1:80 -z 192.0.2.1",
+                "-a -t 10.96.0.1:80 -r 10.100.0.1:8080 -m -w 1",
+            ])
+        #expect(plan.owned.localAddresses == [Self.one: [Self.local]])
+    }
+
+    @Test func localAddressesOfOursAreReplacedAndOthersStay() {
+        var desired = Self.desired(Self.one, [1])
+        desired.localAddresses = [Self.other]
+        var owned = Self.owned(Self.one, [1])
+        owned.localAddresses = [Self.one: [Self.local]]
+        var live = Self.live(Self.one, [(1, 1, 0)])
+        live.localAddresses = [Self.local, IPAddress(v4: 0xc000_0263)].map { LocalAddressStatus(address: $0) }
+        let plan = SyncPlan(desired: [desired], table: [live], owned: owned)
+        #expect(
+            Self.lines(plan) == ["-P -t 10.96.0.1:80 -z 192.0.2.2", "-Q -t 10.96.0.1:80 -z 192.0.2.1"])
+        #expect(plan.owned.localAddresses == [Self.one: [Self.other]])
+    }
+
     // MARK: Made by hand
 
     @Test func servicesMadeByHandStay() {
