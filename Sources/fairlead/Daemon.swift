@@ -3,6 +3,7 @@ import Configuration
 import Control
 import Dataplane
 import Foundation
+import Kubernetes
 import Logging
 import Netlink
 import PacketIO
@@ -23,6 +24,7 @@ final class Daemon: Service {
     private let socketPath: String
     /// Held while the rules are changed or listed; what it holds is what ports and guard know of them.
     private let rules = Mutex(FollowedRules())
+    private let kubernetes = KubernetesRules()
 
     /// Set in `init`, when the engine is there, and never after.
     private let keeping = Mutex<RuleKeeper?>(nil)
@@ -272,6 +274,18 @@ final class Daemon: Service {
                     logger.error("a change of the marks is not in force everywhere: \(error)")
                 }
                 return reply
+            },
+            SyncRequest.route: { [self] body in
+                let reply = rules.withLock { _ in
+                    engine.advance(milliseconds: Worker.milliseconds)
+                    return kubernetes.answer(body, engine) { _ = try Settings.apply($0, to: engine) }
+                }
+                do {
+                    try ownTraffic()
+                } catch {
+                    logger.error("a change of the rules is not in force everywhere: \(error)")
+                }
+                return reply.encoded
             },
             ExplainRequest.route: { [worker] body in await ExplainRequest.answer(body, worker) },
             StatusReport.route: { [self] _ in StatusReport(engine, worker, ports).encoded },

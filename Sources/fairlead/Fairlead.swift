@@ -47,6 +47,7 @@ struct Fairlead: AsyncParsableCommand {
             History.self,
             Rollback.self,
             Export.self,
+            Kube.self,
             Replay.self,
             Drain.self,
             Explain.self,

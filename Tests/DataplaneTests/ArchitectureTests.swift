@@ -18,11 +18,13 @@ import Testing
         "Netlink": ["Wire", "Balancer", "CLinuxNet", "CMnl", "Glibc", "Synchronization", "SystemPackage"],
         "Configuration": ["Wire", "Balancer", "Foundation", "Yams"],
         "Control": ["Wire", "Balancer", "Configuration", "Foundation", "Dispatch", "Glibc", "Logging", "Synchronization"],
+        "Kubernetes": ["Wire", "Balancer", "Control", "Foundation", "Glibc", "Synchronization", "Yams"],
         "Replay": ["Wire", "Balancer", "PacketIO", "Dataplane", "Control", "Foundation"],
         "Decapsulation": ["Wire", "CLinuxNet", "Glibc", "Synchronization"],
         "fairlead": [
-            "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Configuration", "Control", "Replay", "Decapsulation",
-            "ArgumentParser", "Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization", "UnixSignals",
+            "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Configuration", "Control", "Kubernetes", "Replay",
+            "Decapsulation", "ArgumentParser", "Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
+            "UnixSignals",
         ],
     ]
 

@@ -52,6 +52,8 @@ public struct VirtualService: Hashable, Sendable {
     public var timeouts: Timeouts?
     /// How its FULLNAT destinations learn the client's address.
     public var clientAddress = ClientAddressCarrier.none
+    /// Which of its new connections leave under the director's own address although their destination is NAT; nil: none.
+    public var masquerade: MasqueradeRule?
 
     /// A service with ipvsadm's defaults.
     public init(
