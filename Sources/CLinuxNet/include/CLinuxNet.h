@@ -12,5 +12,6 @@
 #include "CLinuxNet_packet.h"
 #include "CLinuxNet_thread.h"
 #include "CLinuxNet_wait.h"
+#include "CLinuxNet_xdp.h"
 
 #endif
