@@ -153,6 +153,7 @@ import Testing
         let test: String
         switch kind {
         case .packet: (folder, test) = ("PacketSocket", "PacketSocket/PacketSocketTests")
+        case .xdp: (folder, test) = ("XDPSocket", "XDPSocket/XDPSocketTests")
         case .capture: (folder, test) = ("Capture", "Capture/CapturePortTests")
         case .loopback: (folder, test) = ("Loopback", "Loopback/LoopbackPortTests")
         }

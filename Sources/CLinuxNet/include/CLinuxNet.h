@@ -13,5 +13,6 @@
 #include "CLinuxNet_thread.h"
 #include "CLinuxNet_tunnel.h"
 #include "CLinuxNet_wait.h"
+#include "CLinuxNet_xdp.h"
 
 #endif
