@@ -36,8 +36,8 @@ extension Engine {
     /// What changes since the last call did to the tables of schedulers, in the order the services were added; of each
     /// service the last change. Those that moved nothing, and schedulers without a table, are left out.
     public func takeTableDisruptions() -> [(service: VirtualService, disruption: TableDisruption)] {
-        order.compactMap { key in
-            guard let rule = rules[key], let disruption = rule.takeDisruption() else { return nil }
+        order.compactMap { rule in
+            guard !rule.isRemoved, let disruption = rule.takeDisruption() else { return nil }
             return disruption.moved > 0 ? (rule.service, disruption) : nil
         }
     }

@@ -72,7 +72,7 @@ public struct SocketFilter: Hashable, Sendable {
     public func including(_ traffic: OwnedTraffic, limit: Int = SocketFilter.kernelLimit) -> SocketFilter? {
         let more = FilterProgram(
             destinations: FilterTable.destinations(traffic), sources: FilterTable.sources(traffic),
-            step: Step(precision: .exact)
+            marked: traffic.marked.filter(\.isOurs).map(\.rule), step: Step(precision: .exact)
         ).assembled()
         // Its last instruction rejects; in its place begins what was there. Jumps are relative, so both stay as they are.
         let both = more.dropLast() + instructions
