@@ -132,6 +132,7 @@ public struct CommandExecutor: Sendable {
             request.includesThresholds = request.includesThresholds || savesThresholds
             var saved = SavedRules(request, resolver: resolver)
             return saved.lines(services)
+        case .listLocalAddresses: return LocalAddressListing.lines(services)
         default: return ""
         }
     }

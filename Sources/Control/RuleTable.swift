@@ -7,7 +7,8 @@ public import Wire
 /// returns, a refused one changes nothing. Calls come one at a time; who shares a table among threads puts a lock
 /// around it.
 public protocol RuleTable: AnyObject {
-    /// Add a service without destinations. Throws `serviceExists`, `invalidArgument`, `tableFull`.
+    /// Add a service without destinations. Throws `serviceExists`, `invalidArgument`, `tableFull`,
+    /// `virtualAddressIsLocal`.
     func addService(_ service: VirtualService) throws(RuleError)
     /// Replace scheduler, flags, persistence and one-packet mode of a service. Throws `noSuchService`.
     func editService(_ service: VirtualService) throws(RuleError)
@@ -27,7 +28,7 @@ public protocol RuleTable: AnyObject {
     /// `unusableLocalAddress`.
     func addLocalAddress(_ address: IPAddress, to key: ServiceKey) throws(RuleError)
     /// Take a local address out of a service's pool; connections that use it go on. Throws `noSuchService`,
-    /// `noSuchLocalAddress`, `noLocalAddress`.
+    /// `noSuchLocalAddress`, `lastLocalAddress`.
     func removeLocalAddress(_ address: IPAddress, of key: ServiceKey) throws(RuleError)
     /// Put the changes that `body` makes in force together.
     func changeRules<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure)

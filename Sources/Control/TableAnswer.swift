@@ -91,6 +91,12 @@ public struct TableAnswer: Sendable {
             try attempt { () throws(RuleError) in try table.editDestination(destination, of: key) }
         case .deleteDestination(let destination, let key):
             try attempt { () throws(RuleError) in try table.removeDestination(destination, of: key) }
+        case .addLocalAddress(let address, let key):
+            try attempt { () throws(RuleError) in try table.addLocalAddress(address, to: key) }
+        case .deleteLocalAddress(let address, let key):
+            try attempt { () throws(RuleError) in try table.removeLocalAddress(address, of: key) }
+        case .listLocalAddresses(let key?): return try service(key, table)
+        case .listLocalAddresses(nil): return .services(table.services(), connectionTableSize: nil)
         case .restore, .help, .version: break
         }
         return .done
@@ -110,12 +116,15 @@ public struct TableAnswer: Sendable {
         case .connections: return .connections(table.connections())
         case .timeouts: return .timeouts(table.timeouts)
         case .daemon: return .done
-        case .service(let key):
-            guard let service = table.service(key) else {
-                throw Refusal(content: .nothingToList(RuleError.noSuchService.message))
-            }
-            return .services([service], connectionTableSize: nil)
+        case .service(let key): return try service(key, table)
         }
+    }
+
+    private static func service(_ key: ServiceKey, _ table: any RuleTable) throws(Refusal) -> Content {
+        guard let service = table.service(key) else {
+            throw Refusal(content: .nothingToList(RuleError.noSuchService.message))
+        }
+        return .services([service], connectionTableSize: nil)
     }
 
     /// The service that a request means. Whether it is there comes first, then scheduler and persistence engine.
@@ -135,9 +144,14 @@ public struct TableAnswer: Sendable {
             }
             persistence = Persistence(timeout: timeout, prefixLength: length)
         }
-        return VirtualService(
+        var service = VirtualService(
             key: request.key, scheduler: scheduler, schedulerFlags: request.schedulerFlags, persistence: persistence,
             isOnePacket: request.isOnePacket)
+        service.clientAddress = request.clientAddress
+        service.sourceRate = request.sourceRate
+        service.timeouts = request.timeouts
+        service.tableSize = request.tableSize
+        return service
     }
 
     /// A server's address must be one that a packet can be sent to (`net/netfilter/ipvs/ip_vs_ctl.c`,
@@ -177,9 +191,27 @@ extension RuleError {
             "FULLNAT needs a local address of the destination's family: add one with --add-laddr first"
         case .localAddressExists: "Local address already exists"
         case .noSuchLocalAddress: "No such local address"
-        case .unusableLocalAddress:
-            "Local address not usable: it must be a unicast address that nobody else answers for"
+        case .lastLocalAddress: "FULLNAT servers need it: it is the last local address of their family"
+        case .unusableLocalAddress(let problem): "Local address not usable: \(problem.reason)"
+        case .virtualAddressIsLocal: "The virtual address is a local address of a service; take it out there first"
         case .tableFull: "Memory allocation problem"
+        }
+    }
+}
+
+extension LocalAddressProblem {
+    /// Why, in words.
+    fileprivate var reason: String {
+        switch self {
+        case .unspecified: "it is unspecified, which no packet may come from"
+        case .multicast: "it is a multicast address; a unicast one is needed"
+        case .broadcast: "it is a broadcast or network address; one of a single host is needed"
+        case .loopback: "it is a loopback address, which never leaves the host"
+        case .linkLocal: "it is link-local; one that routers forward is needed"
+        case .family: "an IPv4 service has IPv4 servers only, and they answer IPv4 addresses only"
+        case .virtual: "it is the virtual address of a service"
+        case .host: "it is an address of this host; Fairlead answers for local addresses itself, on no interface"
+        case .neighbor: "a host on an attached network answers for it"
         }
     }
 }

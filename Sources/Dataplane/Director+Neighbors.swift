@@ -40,30 +40,40 @@ extension Director {
                 source: packet.key.source, destination: packet.key.destination)
         else { return }
         let isProbe = packet.key.source.isUnspecified
-        let destination = isProbe ? IPAddress.allNodesV6 : packet.key.source
+        // RFC 4861 §7.1.1: a probe is sent to the group, and names no MAC.
+        guard !isProbe || packet.key.destination == solicitation.target.solicitedNode && solicitation.sourceMAC == nil
+        else { return }
+        advertise(
+            solicitation.target, to: isProbe ? .allNodesV6 : packet.key.source,
+            mac: isProbe
+                ? MACAddress(multicastV6: .allNodesV6)
+                : solicitation.sourceMAC ?? EthernetHeader(unchecked: frame.bytes).source,
+            flags: isProbe ? .override : .solicited.union(.override), interface: frame.interface)
+    }
+
+    /// Send a neighbour advertisement for `address` (RFC 4861 §4.4).
+    mutating func advertise(
+        _ address: IPAddress, to destination: IPAddress, mac destinationMAC: MACAddress,
+        flags: NeighborAdvertisement.Flags, interface: Int
+    ) {
         let length = IPv6Header.length &+ NeighborAdvertisement.lengthWithMAC
         guard var answer = outbox.make(EthernetHeader.length &+ length) else { return }
-        let mac = routing.interface(frame.interface).mac
+        let mac = routing.interface(interface).mac
         answer.length = EthernetHeader.length &+ length
-        answer.interface = frame.interface
+        answer.interface = interface
         let header = EthernetHeader(unchecked: answer.bytes)
         header.type = EtherType.ipv6
         header.source = mac
-        header.destination =
-            isProbe
-            ? MACAddress(multicastV6: destination)
-            : solicitation.sourceMAC ?? EthernetHeader(unchecked: frame.bytes).source
+        header.destination = destinationMAC
         IPv6Header(unchecked: header.payload).emit(
             trafficClass: 0, flowLabel: 0, payloadLength: NeighborAdvertisement.lengthWithMAC,
-            nextHeader: IPProtocol.icmpv6, hopLimit: 255, source: solicitation.target, destination: destination)
-        let flags: NeighborAdvertisement.Flags = isProbe ? .override : .solicited.union(.override)
+            nextHeader: IPProtocol.icmpv6, hopLimit: 255, source: address, destination: destination)
         NeighborAdvertisement(unchecked: header.payload.dropping(IPv6Header.length)).emit(
-            flags: flags, target: solicitation.target, targetMAC: mac, source: solicitation.target,
-            destination: destination)
+            flags: flags, target: address, targetMAC: mac, source: address, destination: destination)
         counters.countMade()
         _ = outbox.send(answer)
     }
 
-    /// Whether a service has `address`, and the host has not.
+    /// Whether `address` is a virtual or local address, and the host has it not.
     private func isOnlyOurs(_ address: IPAddress) -> Bool { services.owns(address) && !routing.isLocal(address) }
 }

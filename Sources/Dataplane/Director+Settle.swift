@@ -38,22 +38,33 @@ extension Director {
         }
         if Self.isSolicitation(frame, packet) { return true }
         let key = packet.key
+        let mark = services.markCount > 0 ? services.mark(of: key, interface: frame.interface) : 0
         if routing.isLocal(key.destination) {
             guard isGuarded, packet.hasTransport, Transport(key.transportProtocol) != nil else { return false }
             return services.find(
-                transportProtocol: key.transportProtocol, address: key.destination, port: key.destinationPort, mark: 0)
+                transportProtocol: key.transportProtocol, address: key.destination, port: key.destinationPort, mark: mark)
                 != nil
         }
         if services.owns(key.destination) { return true }
+        if isGuarded, mark != 0, services.hasMark(mark, isV4: packet.isV4) { return true }
         return isGuarded
             && services.hasServer(transportProtocol: key.transportProtocol, address: key.source, port: key.sourcePort)
     }
 
-    /// Tell the neighbours of every address that only we own that it is here (gratuitous ARP, RFC 5227 §3).
+    /// Tell the neighbours of every address that only we own that it is here (gratuitous ARP, RFC 5227 §3; unsolicited
+    /// advertisement, RFC 4861 §7.2.6).
     public mutating func announce(_ addresses: [IPAddress]) {
-        for address in addresses where address.isV4 && !routing.isLocal(address) {
+        for address in addresses where !routing.isLocal(address) {
             let route = routing.route(to: address)
-            guard route.isUsable, !route.hasGateway,
+            guard route.isUsable, !route.hasGateway else { continue }
+            guard address.isV4 else {
+                let group = IPAddress.allNodesV6
+                advertise(
+                    address, to: group, mac: MACAddress(multicastV6: group), flags: .override,
+                    interface: route.interface)
+                continue
+            }
+            guard
                 var frame = outbox.make(EthernetHeader.length + ARPPacket.length)
             else { continue }
             let mac = routing.interface(route.interface).mac

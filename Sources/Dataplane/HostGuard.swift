@@ -19,7 +19,8 @@ public protocol HostGuard: AnyObject, Sendable {
 extension Engine {
     /// The traffic that the rules make ours. Control thread.
     ///
-    /// - Parameter isHostAddress: whether the host has an address itself; of others every packet is ours.
+    /// - Parameter isHostAddress: whether the host has an address itself; of others every packet is ours, or none where the
+    ///   engine owns no addresses.
     /// - Parameter keys: only of these services; nil: of all.
     public func ownedTraffic(
         of keys: Set<ServiceKey>? = nil, isHostAddress: (IPAddress) -> Bool
@@ -27,7 +28,7 @@ extension Engine {
         var traffic = OwnedTraffic()
         var seen: Set<IPAddress> = []
         for status in keys.map({ $0.compactMap { service($0) } }) ?? services() {
-            for destination in status.destinations {
+            for destination in status.destinations where destination.destination.method != .fullNAT {
                 let key = destination.destination.key
                 guard case .address(let transportProtocol, _, let port) = status.service.key else {
                     for transport in Transport.allCases {
@@ -47,12 +48,33 @@ extension Engine {
                 }
             }
             guard case .address(let transportProtocol, let address, let port) = status.service.key else { continue }
+            guard configuration.ownsAddresses || isHostAddress(address) else { continue }
             traffic.virtual.append(
                 OwnedTraffic.Endpoint(transportProtocol: transportProtocol, address: address, port: port))
             guard seen.insert(address).inserted, !isHostAddress(address) else { continue }
             traffic.addresses.append(address)
             if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
         }
+        // Local addresses of FULLNAT are ours whole, and on no interface of the host.
+        for address in localAddresses {
+            traffic.addresses.append(address)
+            if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
+        }
+        ownMarked(&traffic, &seen, isHostAddress)
         return traffic
+    }
+
+    /// What mark rules give a mark that a service has.
+    private func ownMarked(
+        _ traffic: inout OwnedTraffic, _ seen: inout Set<IPAddress>, _ isHostAddress: (IPAddress) -> Bool
+    ) {
+        for rule in markRules {
+            let isOurs = rule.family.map { hasService(mark: rule.mark, $0) } ?? false
+            traffic.marked.append(MarkedTraffic(rule: rule, isOurs: isOurs))
+            guard isOurs, let address = rule.wholeDestination, seen.insert(address).inserted, !isHostAddress(address)
+            else { continue }
+            traffic.addresses.append(address)
+            if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
+        }
     }
 }

@@ -13,12 +13,15 @@ import SystemPackage
 public final class Guard: Sendable {
     /// The table's name.
     public let table: String
+    private let interfaces: [String]
     private let state: Mutex<State>
 
     private struct State {
         var socket: NetlinkSocket?
         /// What the kernel's sets hold.
         var applied: Set<GuardElement> = []
+        /// What its chains of marked packets hold.
+        var marked: [GuardedMark] = []
         /// The interfaces' kernel indices by slot, as they were hooked.
         var hooked: [UInt32]
         var asksRoutes: Bool
@@ -35,6 +38,7 @@ public final class Guard: Sendable {
         interfaces: [String], table: String? = nil, asksRoutes: Bool? = nil
     ) throws(NetlinkError) {
         self.table = table ?? "fairlead_\(getpid())"
+        self.interfaces = interfaces
         var indices: [UInt32] = []
         for name in interfaces {
             let index = unsafe if_nametoindex(name)
@@ -96,7 +100,13 @@ public final class Guard: Sendable {
             let writer = GuardTable(transaction: transaction, asksRoutes: state.asksRoutes)
             writer.remove(state.applied.subtracting(wanted))
             writer.insert(wanted.subtracting(state.applied))
-            return { $0.applied = wanted }
+            if state.marked != traffic.marked {
+                GuardMarks(transaction: transaction, interfaces: interfaces).replace(traffic.marked)
+            }
+            return {
+                $0.applied = wanted
+                $0.marked = traffic.marked
+            }
         }
     }
 

@@ -20,13 +20,13 @@ struct GuardRules {
             { addressOnly($0, .localAddresses) },
             { protocolAndAddress($0, .serviceAddresses, address: destination) },
             { rule in
-                laterFragment(rule)
+                rule.laterFragment(family)
                 protocolAndAddress(rule, .serviceFragments, address: destination)
             },
             { endpoint($0, .servers, address: source, port: 0) },
             { protocolAndAddress($0, .serverAddresses, address: source) },
             { rule in
-                laterFragment(rule)
+                rule.laterFragment(family)
                 protocolAndAddress(rule, .serverFragments, address: source)
             },
         ]
@@ -58,19 +58,6 @@ struct GuardRules {
         case .services, .serviceAddresses, .serviceFragments, .localAddresses, .hosts: break
         }
         rule.drop()
-    }
-
-    /// A fragment that is not the first one: an offset that is not 0 (RFC 791 §3.1, RFC 8200 §4.5).
-    private func laterFragment(_ rule: NfExpressions) {
-        let offset = NfExpressions.scratch
-        if family == .v4 {
-            rule.payload(NFT_PAYLOAD_NETWORK_HEADER, offset: 6, length: 2, to: offset)
-            rule.mask(offset, [0x1f, 0xff])
-        } else {
-            rule.extensionHeader(IPProtocol.fragment, offset: 2, length: 2, to: offset)
-            rule.mask(offset, [0xff, 0xf8])
-        }
-        rule.compare(offset, .notEqual, [0, 0])
     }
 
     /// Go on only for packets that are not addressed to the host, alone or as one of many.

@@ -23,11 +23,14 @@ struct GuardTable {
         for family in [AddressFamily.v4, .v6] {
             for set in GuardSet.allCases { create(set, family) }
             let chain = Self.chain(family)
-            transaction.add(NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE, table: code(NFTA_CHAIN_TABLE)) { writer in
-                writer.put(code(NFTA_CHAIN_NAME), chain)
+            for name in [GuardMarks.chain(family), chain] {
+                transaction.add(NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE, table: code(NFTA_CHAIN_TABLE)) { writer in
+                    writer.put(code(NFTA_CHAIN_NAME), name)
+                }
             }
             let rules = GuardRules(family: family, asksRoutes: asksRoutes)
             for rule in rules.all { add(to: chain, rule) }
+            add(to: chain) { $0.jump(GuardMarks.chain(family)) }
         }
     }
 

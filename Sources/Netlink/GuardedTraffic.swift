@@ -1,3 +1,4 @@
+public import Balancer
 public import Wire
 
 /// A protocol, an address and a port that the director owns.
@@ -29,15 +30,32 @@ public struct GuardedTraffic: Hashable, Sendable {
     /// The host's own addresses (`RoutingSnapshot.hostAddresses`): asked only where the kernel lacks the nf_tables
     /// expression `fib` for netdev chains and cannot tell by itself which packets are addressed to the host.
     public var hostAddresses: Set<IPAddress>
+    /// Packets by the rules that mark them, in order; the last one that matches says whether a packet is ours.
+    public var marked: [GuardedMark]
 
     /// Nothing unless given.
     public init(
         services: Set<GuardedEndpoint> = [], servers: Set<GuardedEndpoint> = [], localAddresses: Set<IPAddress> = [],
-        hostAddresses: Set<IPAddress> = []
+        hostAddresses: Set<IPAddress> = [], marked: [GuardedMark] = []
     ) {
+        self.marked = marked
         self.services = services
         self.servers = servers
         self.localAddresses = localAddresses
         self.hostAddresses = hostAddresses
+    }
+}
+
+/// Packets that a rule marks.
+public struct GuardedMark: Hashable, Sendable {
+    /// The rule; of one family, its interface by slot.
+    public var rule: MarkRule
+    /// Whether the packets are the director's.
+    public var isOurs: Bool
+
+    /// From both.
+    public init(rule: MarkRule, isOurs: Bool) {
+        self.rule = rule
+        self.isOurs = isOurs
     }
 }

@@ -1,4 +1,5 @@
 import CLinuxNet
+import Wire
 
 /// The expressions of one nf_tables rule, in the order the kernel evaluates them: each either loads registers or ends
 /// the rule when it does not match (`net/netfilter/nf_tables_core.c`).
@@ -60,6 +61,27 @@ struct NfExpressions {
         }
     }
 
+    /// Load the name of the interface that the packet came by, 16 bytes.
+    func interface(to register: UInt32) {
+        add("meta") {
+            writer.putBE(code(NFTA_META_DREG), register)
+            writer.putBE(code(NFTA_META_KEY), NFT_META_IIFNAME.rawValue)
+        }
+    }
+
+    /// Go on only for a fragment that is not the first one: an offset that is not 0 (RFC 791 §3.1, RFC 8200 §4.5).
+    func laterFragment(_ family: AddressFamily) {
+        let offset = Self.scratch
+        if family == .v4 {
+            payload(NFT_PAYLOAD_NETWORK_HEADER, offset: 6, length: 2, to: offset)
+            mask(offset, [0x1f, 0xff])
+        } else {
+            extensionHeader(IPProtocol.fragment, offset: 2, length: 2, to: offset)
+            mask(offset, [0xff, 0xf8])
+        }
+        compare(offset, .notEqual, [0, 0])
+    }
+
     /// Keep only the bits of `mask`.
     func mask(_ register: UInt32, _ mask: [UInt8]) {
         add("bitwise") {
@@ -95,6 +117,11 @@ struct NfExpressions {
     /// Drop the packet.
     func drop() {
         verdict { writer.putBE(code(NFTA_VERDICT_CODE), UInt32(CLinuxNet_NF_DROP)) }
+    }
+
+    /// Go back to the chain that led here.
+    func leaveChain() {
+        verdict { writer.putBE(code(NFTA_VERDICT_CODE), UInt32(bitPattern: NFT_RETURN.rawValue)) }
     }
 
     /// Go on in another chain, and come back.

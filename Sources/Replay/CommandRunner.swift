@@ -32,6 +32,9 @@ final class CommandRunner {
             try session.add(route: words.dropFirst(3).joined(separator: " "))
         case "nft" where words.dropFirst().starts(with: ["add", "rule"]):
             try mark(Array(words.dropFirst(3)), line)
+        case "mark":
+            let names = session.topology.interfaces.map(\.name)
+            return MarkCommand.run(Array(words.dropFirst()), on: session.engine, interfaces: names)
         default:
             break
         }

@@ -31,6 +31,8 @@ final class Session {
             engine: engine, worker: 0, routing: routing.view, now: 0, seed: Self.seed, counters: counters)
         director.isWholeHost = true
         unsafe buffer = .allocate(byteCount: Self.bufferSize, alignment: 64)
+        let network = routing
+        engine.network = { network }
         forwards = topology.settings.contains { $0.name == "net.ipv4.ip_forward" && $0.value != "0" }
         for (name, value) in topology.settings { set(name, value) }
         director.resume()
@@ -42,7 +44,7 @@ final class Session {
     func set(_ name: String, _ value: String) {
         if name == "net.ipv4.ip_forward" { forwards = value != "0" }
         if let setting = Setting(name: name), name.contains("vs"), let number = Int32(value) {
-            engine.settings[setting] = number
+            engine.set(setting, to: number)
         }
     }
 
@@ -52,9 +54,13 @@ final class Session {
         routing = try topology.snapshot()
     }
 
-    /// Give packets to `destination` a mark.
+    /// Give packets a mark; a rule that is there already stays as it is.
     func mark(_ rule: MarkRule) throws {
-        guard director.add(mark: rule) else { throw ReplayError("more than \(MarkRules.capacity) mark rules") }
+        do {
+            try engine.addMark(rule)
+        } catch MarkError.tableFull {
+            throw ReplayError("more than \(MarkRule.capacity) mark rules")
+        } catch {}
     }
 
     /// Let the clock run to `end`: entries expire and waiting packets end in order on the way.

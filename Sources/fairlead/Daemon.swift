@@ -3,6 +3,7 @@ import Configuration
 import Control
 import Dataplane
 import Foundation
+import Kubernetes
 import Logging
 import Netlink
 import PacketIO
@@ -23,6 +24,7 @@ final class Daemon: Service {
     private let socketPath: String
     /// Held while the rules are changed or listed; what it holds is what ports and guard know of them.
     private let rules = Mutex(FollowedRules())
+    private let kubernetes = KubernetesRules()
 
     /// Set in `init`, when the engine is there, and never after.
     private let keeping = Mutex<RuleKeeper?>(nil)
@@ -38,7 +40,7 @@ final class Daemon: Service {
             EngineConfiguration(
                 entries: options.connections,
                 secret: HashSecret(.random(in: .min ... .max), .random(in: .min ... .max)),
-                memory: .mapped))
+                memory: .mapped, ownsAddresses: !options.onlyHostAddresses))
         routing = RoutingPublication(monitor.snapshot, table: engine.table)
         resolver = MonitorResolver(monitor)
         do {
@@ -50,10 +52,14 @@ final class Daemon: Service {
         worker = Worker(
             WorkerConfiguration(
                 number: 0, processor: options.processor, seed: .random(in: .min ... .max), isGuarded: hostGuard != nil),
-            engine: engine, routing: routing, ports: ports, resolver: resolver)
+            engine: engine, routing: routing, ports: ports,
+            hostPort: hostGuard == nil ? nil : try PacketSocket(interface: "lo"), resolver: resolver)
+        engine.network = { [routing] in routing.snapshot }
         engine.advance(milliseconds: Worker.milliseconds)
         try loadRules(options, file)
         for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
+        // What the rules moved while they came, line by line, is no news.
+        _ = engine.takeTableDisruptions()
         try ownTraffic(announces: false)
     }
 
@@ -86,6 +92,17 @@ final class Daemon: Service {
         }
     }
 
+    /// Lend the rules to a command, and log what it moved in the tables of hashing schedulers.
+    private func changeTable(_ body: (any RuleTable) -> TableAnswer) -> TableAnswer {
+        withTable { table in
+            let answer = body(table)
+            for (service, disruption) in engine.takeTableDisruptions() {
+                logger.notice("\(disruption.line(service))")
+            }
+            return answer
+        }
+    }
+
     private func load(_ path: String) throws {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw Failure("cannot read the rules in \(path); check --rules")
@@ -95,13 +112,20 @@ final class Daemon: Service {
         ).enumerated() {
             let text = line.trimmingCharacters(in: .whitespaces)
             guard !text.isEmpty, !text.hasPrefix("#") else { continue }
-            let result = CommandExecutor(resolver: SystemResolver()).execute(
+            let words = text.split(separator: " ").map(String.init)
+            let result = words.first == "mark" ? mark(Array(words.dropFirst())) : CommandExecutor(resolver: SystemResolver()).execute(
                 ["-R"], standardInput: text + "\n", withTable: withTable)
             guard result.status == 0, result.standardError.isEmpty else {
                 let reason = result.standardError.trimmingCharacters(in: .whitespacesAndNewlines)
                 throw Failure("\(path) line \(number + 1) `\(text)`: \(reason)")
             }
         }
+    }
+
+    /// Carry out `fairlead mark WORDS`.
+    private func mark(_ words: [String]) -> CommandResult {
+        let names = monitor.snapshot.interfaces.map(\.name)
+        return rules.withLock { _ in MarkCommand.run(words, on: engine, interfaces: names) }
     }
 
     /// Have ports, guard and resolver follow the rules, if they changed. In the order that loses nothing: first the
@@ -132,7 +156,7 @@ final class Daemon: Service {
         try hostGuard?.update(GuardedTraffic(traffic, hostAddresses: routing.snapshot.hostAddresses))
         resolver.keepFresh(Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses))
         known = FollowedRules(revision: engine.revision)
-        worker.announce(traffic.arpFor)
+        worker.announce(traffic.arpFor + traffic.ndFor)
     }
 
     /// Own the traffic of these services too, which costs what these services cost and not what all do.
@@ -143,7 +167,7 @@ final class Daemon: Service {
         try hostGuard?.include(GuardedTraffic(traffic, hostAddresses: routing.snapshot.hostAddresses))
         resolver.keepFresh(
             adding: Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses(of: keys)))
-        worker.announce(traffic.arpFor)
+        worker.announce(traffic.arpFor + traffic.ndFor)
         return true
     }
 
@@ -198,7 +222,9 @@ final class Daemon: Service {
             }
             group.addTask {
                 try await cancelWhenGracefulShutdown {
-                    try await server.run(ready: { [socketPath = self.socketPath] in Host.announceReady(socketPath) })
+                    try await server.run(ready: { [socketPath = self.socketPath] in
+                        Host.announceReady("fairlead: ready, control socket \(socketPath)")
+                    })
                 }
             }
             defer { group.cancelAll() }
@@ -229,7 +255,7 @@ final class Daemon: Service {
 
     private var handlers: [String: ControlServer.Handler] {
         let commands = ControlServer.commandHandler(
-            CommandExecutor(resolver: SystemResolver()), withTable: { [self] in withTable($0) })
+            CommandExecutor(resolver: SystemResolver()), withTable: { [self] in changeTable($0) })
         let own: [String: ControlServer.Handler] = [
             CommandRequest.route: { [self] body in
                 let reply = await commands(body)
@@ -240,8 +266,41 @@ final class Daemon: Service {
                 }
                 return reply
             },
+            MarkRequest.route: { [self] body in
+                let reply = MarkRequest.answer(body, mark)
+                do {
+                    try ownTraffic()
+                } catch {
+                    logger.error("a change of the marks is not in force everywhere: \(error)")
+                }
+                return reply
+            },
+            SyncRequest.route: { [self] body in
+                let reply = rules.withLock { _ in
+                    engine.advance(milliseconds: Worker.milliseconds)
+                    return kubernetes.answer(body, engine) { _ = try Settings.apply($0, to: engine) }
+                }
+                do {
+                    try ownTraffic()
+                } catch {
+                    logger.error("a change of the rules is not in force everywhere: \(error)")
+                }
+                return reply.encoded
+            },
             ExplainRequest.route: { [worker] body in await ExplainRequest.answer(body, worker) },
             StatusReport.route: { [self] _ in StatusReport(engine, worker, ports).encoded },
+            DrainRequest.route: { [self] body in
+                let reply = rules.withLock { _ in
+                    engine.advance(milliseconds: Worker.milliseconds)
+                    return DrainRequest.answer(body, engine, resolver: SystemResolver())
+                }
+                do {
+                    try ownTraffic()
+                } catch {
+                    logger.error("a change of the rules is not in force everywhere: \(error)")
+                }
+                return reply
+            },
             SysctlRequest.route: { [self] body in rules.withLock { _ in SysctlRequest.answer(body, engine) } },
         ]
         return own.merging(keeper?.handlers ?? [:]) { own, _ in own }

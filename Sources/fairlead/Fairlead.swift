@@ -38,8 +38,22 @@ struct Fairlead: AsyncParsableCommand {
             `fairlead ipvsadm …`, or the same program called as `ipvsadm`, takes ipvsadm's command line.
             """,
         subcommands: [
-            Run.self, Ipvsadm.self, Lint.self, Plan.self, Apply.self, History.self, Rollback.self, Export.self,
-            Replay.self, Explain.self, Status.self, Sysctl.self,
+            Run.self,
+            Ipvsadm.self,
+            Mark.self,
+            Lint.self,
+            Plan.self,
+            Apply.self,
+            History.self,
+            Rollback.self,
+            Export.self,
+            Kube.self,
+            Replay.self,
+            Drain.self,
+            Explain.self,
+            Status.self,
+            Sysctl.self,
+            Decap.self,
         ])
 
     /// Listed for help only: `Program` handles it before anything is parsed.

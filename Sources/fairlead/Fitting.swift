@@ -28,16 +28,18 @@ extension GuardedTraffic {
         }
         self.init(
             services: Set(traffic.virtual.map(guarded)), servers: Set(traffic.servers.map(guarded)),
-            localAddresses: Set(traffic.addresses), hostAddresses: Set(hostAddresses))
+            localAddresses: Set(traffic.addresses), hostAddresses: Set(hostAddresses),
+            marked: traffic.marked.map { GuardedMark(rule: $0.rule, isOurs: $0.isOurs) })
     }
 }
 
 extension Engine {
-    /// Addresses of destinations that are reached without NAT.
+    /// Addresses of destinations whose replies are not owned as a server's: reached without NAT, or by FULLNAT.
     var directAddresses: [IPAddress] {
         var addresses: [IPAddress] = []
         forEachRule { _, destinations, _ in
-            for destination in destinations where destination.method == .directRouting {
+            for destination in destinations
+            where destination.method == .directRouting || destination.method == .fullNAT {
                 addresses.append(destination.key.address)
             }
         }
@@ -46,7 +48,8 @@ extension Engine {
 
     /// The same, of some services.
     func directAddresses(of keys: Set<ServiceKey>) -> [IPAddress] {
-        keys.compactMap { service($0) }.flatMap(\.destinations).filter { $0.destination.method == .directRouting }
-            .map(\.destination.key.address)
+        keys.compactMap { service($0) }.flatMap(\.destinations).filter {
+            $0.destination.method == .directRouting || $0.destination.method == .fullNAT
+        }.map(\.destination.key.address)
     }
 }

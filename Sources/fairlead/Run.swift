@@ -24,6 +24,12 @@ extension Fairlead {
         var connections = Run.defaultConnections
         @Option(help: "A setting of net.ipv4.vs, e.g. conn_reuse_mode=0; may be given several times.")
         var sysctl: [String] = []
+        @Flag(
+            help: """
+                Serve a virtual address only while an interface of this host has it, as the kernel does: for directors that \
+                hand addresses to each other (VRRP).
+                """)
+        var onlyHostAddresses = false
         @Option(help: "The processor the worker is pinned to.")
         var processor: Int?
 

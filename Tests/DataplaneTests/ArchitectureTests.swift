@@ -18,10 +18,13 @@ import Testing
         "Netlink": ["Wire", "Balancer", "CLinuxNet", "CMnl", "Glibc", "Synchronization", "SystemPackage"],
         "Configuration": ["Wire", "Balancer", "Foundation", "Yams"],
         "Control": ["Wire", "Balancer", "Configuration", "Foundation", "Dispatch", "Glibc", "Logging", "Synchronization"],
+        "Kubernetes": ["Wire", "Balancer", "Control", "Foundation", "Glibc", "Synchronization", "Yams"],
         "Replay": ["Wire", "Balancer", "PacketIO", "Dataplane", "Control", "Foundation"],
+        "Decapsulation": ["Wire", "CLinuxNet", "Glibc", "Synchronization"],
         "fairlead": [
-            "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Configuration", "Control", "Replay",
-            "ArgumentParser", "Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization", "UnixSignals",
+            "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Configuration", "Control", "Kubernetes", "Replay",
+            "Decapsulation", "ArgumentParser", "Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
+            "UnixSignals",
         ],
     ]
 
@@ -150,6 +153,7 @@ import Testing
         let test: String
         switch kind {
         case .packet: (folder, test) = ("PacketSocket", "PacketSocket/PacketSocketTests")
+        case .xdp: (folder, test) = ("XDPSocket", "XDPSocket/XDPSocketTests")
         case .capture: (folder, test) = ("Capture", "Capture/CapturePortTests")
         case .loopback: (folder, test) = ("Loopback", "Loopback/LoopbackPortTests")
         }

@@ -7,6 +7,7 @@ extension Engine {
     public func addService(_ service: VirtualService) throws(RuleError) {
         guard rules[service.key] == nil else { throw .serviceExists }
         try check(service)
+        try checkVirtual(service.key)
         guard let slot = state.takeService() else { throw .tableFull }
         let rule = ServiceRule(service, slot: slot, slots: slots, provider: configuration.memory)
         // The slot may have been another service's.
@@ -66,10 +67,8 @@ extension Engine {
         if let revived = trash.take(destination.key, of: key) {
             added = revived
             added.destination = destination
-            if added.service !== rule {
-                added.traffic.fold(destinationTraffic.total(added.slot))
-                added.traffic.zero()
-            }
+            // Zeroed up to the last fold, as by -Z: what was counted since reappears (`ip_vs_zero_stats`).
+            if added.service !== rule { added.traffic.zero() }
         } else {
             guard let slot = state.takeDestination() else { throw .tableFull }
             added = DestinationRule(destination, slot: slot)
@@ -116,7 +115,8 @@ extension Engine {
     public func addLocalAddress(_ address: IPAddress, to key: ServiceKey) throws(RuleError) {
         guard let rule = rules[key] else { throw .noSuchService }
         guard !rule.localAddresses.contains(address) else { throw .localAddressExists }
-        rule.localAddresses.append(address)
+        try checkLocal(address, for: key)
+        rule.setLocalAddresses((rule.pool?.addresses ?? []) + [local(address, for: rule)])
         note(key)
         publish()
     }
@@ -124,13 +124,13 @@ extension Engine {
     /// Take a local address out of a service's pool. Connections that use it go on.
     public func removeLocalAddress(_ address: IPAddress, of key: ServiceKey) throws(RuleError) {
         guard let rule = rules[key] else { throw .noSuchService }
-        guard let place = rule.localAddresses.firstIndex(of: address) else { throw .noSuchLocalAddress }
+        guard rule.localAddresses.contains(address) else { throw .noSuchLocalAddress }
         let hasFullNAT = rule.destinations.contains {
             $0.destination.method == .fullNAT && $0.destination.key.address.family == address.family
         }
         let isLast = rule.localAddresses.count { $0.family == address.family } == 1
-        guard !(hasFullNAT && isLast) else { throw .noLocalAddress }
-        rule.localAddresses.remove(at: place)
+        guard !(hasFullNAT && isLast) else { throw .lastLocalAddress }
+        rule.setLocalAddresses((rule.pool?.addresses ?? []).filter { $0.address != address })
         note(key)
         publish()
     }
@@ -152,7 +152,9 @@ extension Engine {
 
     private func check(_ service: VirtualService) throws(RuleError) {
         guard service.prefixLength >= (service.key.family == .v4 ? 0 : 1),
-            service.prefixLength <= service.key.family.bits
+            service.prefixLength <= service.key.family.bits,
+            service.tableSize == 0 || service.scheduler.tableSizes.contains(service.tableSize),
+            service.sourceRate?.isUsable(service.key.family) ?? true
         else { throw .invalidArgument }
     }
 
@@ -160,6 +162,10 @@ extension Engine {
         guard destination.weight >= 0, destination.lowerThreshold <= destination.upperThreshold else {
             throw .outOfRange
         }
+        // NAT64 is the one mixture of families that FULLNAT translates.
+        let isAcross = destination.key.address.family != rule.service.key.family
+        let isMixed = destination.method == .tunneling || destination.method == .fullNAT && !rule.service.key.isV4
+        guard !isAcross || isMixed else { throw .familyMismatch }
         if destination.method == .fullNAT,
             !rule.localAddresses.contains(where: { $0.family == destination.key.address.family })
         {
@@ -169,7 +175,11 @@ extension Engine {
 
     private func put(_ added: DestinationRule, of rule: ServiceRule) {
         let state = slots.destination(added.slot)
-        if added.destination.weight != 0 { added.lastWeight = added.destination.weight }
+        if added.destination.weight != 0 {
+            added.lastWeight = added.destination.weight
+            state.clear(.draining)
+            state.clear(.cutting)
+        }
         state.weight = added.destination.weight
         state.serviceSlot = rule.slot
         state.tunnel = added.destination.tunnel

@@ -15,6 +15,8 @@ public enum ServiceKey: Hashable, Sendable {
         }
     }
 
+    var isV4: Bool { family == .v4 }
+
     /// The service's port; 0 for a mark.
     public var port: UInt16 {
         if case .address(_, _, let port) = self { port } else { 0 }

@@ -47,6 +47,8 @@ public struct ServiceRecord {
     public var persistenceTimeout: UInt32
     /// Bits of the client's address that count for persistence.
     public var prefixLength: UInt8
+    /// What each source may open; `interval` 0: no limit.
+    public var sourceLimit: SourceLimit
     /// Two numbers that the scheduler prepared when the snapshot was made (wrr: gcd and largest weight).
     public var schedulerNumbers: (Int32, Int32)
     /// Number of destinations.
@@ -58,6 +60,10 @@ public struct ServiceRecord {
     public var tableCount: Int
     /// What lblc and lblcr remember (`SchedulerMemory.map`).
     var localityMap: LocalityMap? = nil
+    /// The local addresses of FULLNAT; nil: none.
+    public internal(set) var localPool: LocalPoolReference? = nil
+    /// How FULLNAT destinations learn the client's address.
+    public var clientAddress = ClientAddressCarrier.none
 
     /// The destination at `place`.
     @inlinable @inline(__always)
@@ -87,13 +93,16 @@ public struct ServiceRecord {
 @safe
 final class ServiceBlock: @unchecked Sendable {
     let record: UnsafeMutablePointer<ServiceRecord>
-    /// Kept for as long as a worker may read a record that names it.
+    /// Kept for as long as a worker may read a record that names them.
     private let memory: SchedulerMemory?
+    private let pool: LocalPool?
 
     init(
-        _ record: ServiceRecord, destinations: [DestinationRecord], table: [UInt32], memory: SchedulerMemory? = nil
+        _ record: ServiceRecord, destinations: [DestinationRecord], table: [UInt32], memory: SchedulerMemory? = nil,
+        pool: LocalPool? = nil
     ) {
         self.memory = memory
+        self.pool = pool
         let list = UnsafeMutablePointer<DestinationRecord>.allocate(capacity: max(destinations.count, 1))
         let values = UnsafeMutablePointer<UInt32>.allocate(capacity: max(table.count, 1))
         for (place, destination) in destinations.enumerated() { unsafe (list + place).initialize(to: destination) }
@@ -105,6 +114,7 @@ final class ServiceBlock: @unchecked Sendable {
         record.count = destinations.count
         record.tableCount = table.count
         record.localityMap = memory?.map
+        record.localPool = pool?.reference
         unsafe self.record.initialize(to: record)
     }
 
@@ -130,23 +140,33 @@ public final class ServiceTable: @unchecked Sendable {
     let servers: UnsafeMutablePointer<ServiceLookupKey>
     let serverMask: Int
     let hasMarkedServers: Bool
+    /// Rules that mark packets, in order.
+    let markRules: UnsafeMutablePointer<MarkRule>
+    let markCount: Int
     let hasMarks: Bool
     let hasAnyPort: Bool
     let countV4: Int
     let countV6: Int
+    /// Every local address in use.
+    let locals: LocalDirectory
 
-    /// A snapshot of `blocks`.
-    init(_ blocks: [ServiceBlock]) {
+    /// A snapshot of `blocks`, with the local addresses that they or entries use; `markedAddresses` are what mark rules
+    /// make ours.
+    init(
+        _ blocks: [ServiceBlock], locals: [LocalAddress] = [], markRules: [MarkRule] = [],
+        markedAddresses: [IPAddress] = []
+    ) {
         self.blocks = blocks
+        self.locals = LocalDirectory(locals)
         unsafe records = .allocate(capacity: max(blocks.count, 1))
         var size = 16
         while size < blocks.count * 2 + 2 { size *= 2 }
         mask = size - 1
-        addressMask = mask
         unsafe index = .allocate(capacity: size)
         unsafe index.initialize(repeating: 0, count: size)
-        unsafe addresses = .allocate(capacity: size)
-        unsafe addresses.initialize(repeating: .anyV6, count: size)
+        let owned = unsafe Self.addresses(of: blocks, locals.map(\.address) + markedAddresses)
+        unsafe addresses = owned.memory
+        addressMask = unsafe owned.mask
         var marks = false
         var anyPort = false
         var v4 = 0
@@ -160,19 +180,41 @@ public final class ServiceTable: @unchecked Sendable {
             marks = marks || record.mark != 0
             anyPort = anyPort || record.mark == 0 && record.port == 0
             if record.address.isV4 { v4 += 1 }
-            guard record.mark == 0 else { continue }
-            var home = Int(truncatingIfNeeded: ServiceLookupKey.hash(record.address)) & mask
-            while unsafe addresses[home] != .anyV6 && addresses[home] != record.address { home = (home + 1) & mask }
-            unsafe addresses[home] = record.address
         }
         hasMarks = marks
         hasAnyPort = anyPort
-        countV4 = v4
-        countV6 = blocks.count - v4
+        let localV4 = locals.count { $0.address.isV4 }
+        countV4 = v4 + localV4
+        countV6 = blocks.count - v4 + locals.count - localV4
         let found = unsafe Self.servers(of: blocks)
         unsafe servers = found.memory
+        markCount = markRules.count
+        unsafe self.markRules = .allocate(capacity: max(markRules.count, 1))
+        for (place, rule) in markRules.enumerated() { unsafe (self.markRules + place).initialize(to: rule) }
         serverMask = unsafe found.mask
         hasMarkedServers = unsafe found.hasMarked
+    }
+
+    /// Virtual, local and marked addresses in an open-addressing hash; `::` is an empty place.
+    private static func addresses(
+        of blocks: [ServiceBlock], _ others: [IPAddress]
+    ) -> (memory: UnsafeMutablePointer<IPAddress>, mask: Int) {
+        var size = 16
+        while size < (blocks.count + others.count) * 2 + 2 { size *= 2 }
+        let mask = size - 1
+        let memory = UnsafeMutablePointer<IPAddress>.allocate(capacity: size)
+        unsafe memory.initialize(repeating: .anyV6, count: size)
+        func insert(_ address: IPAddress) {
+            var home = Int(truncatingIfNeeded: ServiceLookupKey.hash(address)) & mask
+            while unsafe memory[home] != .anyV6 && memory[home] != address { home = (home + 1) & mask }
+            unsafe memory[home] = address
+        }
+        for block in blocks {
+            let record = unsafe block.record.pointee
+            if record.mark == 0 { insert(record.address) }
+        }
+        for address in others { insert(address) }
+        return unsafe (memory, mask)
     }
 
     private static func servers(
@@ -205,7 +247,11 @@ public final class ServiceTable: @unchecked Sendable {
         unsafe index.deallocate()
         unsafe addresses.deallocate()
         unsafe servers.deallocate()
+        unsafe markRules.deallocate()
     }
+
+    /// Own no address from now on: before the table is published.
+    func disownAddresses() { unsafe addresses.update(repeating: .anyV6, count: addressMask + 1) }
 
     /// What the packet path reads.
     public var view: ServiceTableView { ServiceTableView(self) }
@@ -255,15 +301,22 @@ public struct ServiceTableView {
     @usableFromInline let index: UnsafeMutablePointer<UInt32>
     @usableFromInline let mask: Int
     @usableFromInline let addresses: UnsafeMutablePointer<IPAddress>
+    @usableFromInline let addressMask: Int
     @usableFromInline let servers: UnsafeMutablePointer<ServiceLookupKey>
     @usableFromInline let serverMask: Int
     @usableFromInline let hasMarkedServers: Bool
     @usableFromInline let hasMarks: Bool
+    let markRules: UnsafeMutablePointer<MarkRule>
+    /// Rules that mark packets; with none nothing need be asked.
+    public let markCount: Int
     @usableFromInline let hasAnyPort: Bool
-    /// Services with IPv4 addresses: with none, IPv4 packets are not looked at (the kernel registers its hooks so).
+    /// Services with IPv4 addresses, and local addresses: with none, IPv4 packets are not looked at (the kernel registers
+    /// its hooks so).
     public let countV4: Int
-    /// Services with IPv6 addresses.
+    /// Services with IPv6 addresses, and local addresses.
     public let countV6: Int
+    /// Every local address that a service lists or an entry uses.
+    public let locals: LocalDirectoryReference
     /// Number of services.
     public let count: Int
 
@@ -272,13 +325,17 @@ public struct ServiceTableView {
         unsafe index = table.index
         mask = table.mask
         unsafe addresses = table.addresses
+        addressMask = table.addressMask
         unsafe servers = table.servers
         serverMask = table.serverMask
         hasMarkedServers = table.hasMarkedServers
         hasMarks = table.hasMarks
+        unsafe markRules = table.markRules
+        markCount = table.markCount
         hasAnyPort = table.hasAnyPort
         countV4 = table.countV4
         countV6 = table.countV6
+        locals = table.locals.reference
         count = table.blocks.count
     }
 
@@ -324,6 +381,23 @@ public struct ServiceTableView {
         return nil
     }
 
+    /// The mark of a packet that came by `interface`; 0: none. The last rule that matches gives it.
+    public func mark(of key: FlowKey, interface: Int) -> UInt32 {
+        var place = markCount
+        while place > 0 {
+            place &-= 1
+            if unsafe markRules[place].matches(key, interface: interface) { return unsafe markRules[place].mark }
+        }
+        return 0
+    }
+
+    /// Whether a service has the mark for packets of the family.
+    public func hasMark(_ mark: UInt32, isV4: Bool) -> Bool {
+        guard hasMarks else { return false }
+        let any = isV4 ? IPAddress.anyV4 : IPAddress.anyV6
+        return unsafe lookUp(ServiceLookupKey(address: any, port: 0, transportProtocol: 0, mark: mark)) != nil
+    }
+
     /// Whether a service has this real server for NAT (`ip_vs_ctl.c`, `ip_vs_has_real_service`).
     @inlinable
     public func hasServer(transportProtocol: UInt8, address: IPAddress, port: UInt16) -> Bool {
@@ -344,15 +418,15 @@ public struct ServiceTableView {
         }
     }
 
-    /// Whether a service has this virtual address.
+    /// Whether this is a virtual address of a service, or a local address of a pool.
     @inlinable @inline(__always)
     public func owns(_ address: IPAddress) -> Bool {
-        var place = Int(truncatingIfNeeded: ServiceLookupKey.hash(address)) & mask
+        var place = Int(truncatingIfNeeded: ServiceLookupKey.hash(address)) & addressMask
         while true {
             let other = unsafe addresses[place]
             if other == .anyV6 { return false }
             if other == address { return true }
-            place = (place &+ 1) & mask
+            place = (place &+ 1) & addressMask
         }
     }
 }
@@ -391,6 +465,8 @@ extension ServiceRecord {
         isPersistent = service.persistence != nil
         persistenceTimeout = service.persistence?.timeout ?? 0
         prefixLength = UInt8(truncatingIfNeeded: service.prefixLength)
+        clientAddress = service.clientAddress
+        sourceLimit = SourceLimit(service.sourceRate)
         schedulerNumbers = (0, 0)
         count = 0
         tableCount = 0

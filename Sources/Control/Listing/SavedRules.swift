@@ -11,12 +11,14 @@ struct SavedRules {
         names = EndpointNames(resolver: request.isNumeric ? nil : resolver)
     }
 
-    /// Every service, each followed by its destinations, sorted as they are listed.
+    /// Every service, each followed by its local addresses and then its destinations, sorted as they are listed: FULLNAT
+    /// is refused before the service has a local address.
     mutating func lines(_ services: [ServiceStatus]) -> String {
         var text = ""
         for status in RuleOrder.sorted(services) {
             let key = words(status.service.key)
             text += "-A \(key)\(words(status.service))\n"
+            for local in status.localAddresses { text += "-P \(key) -z \(local.address)\n" }
             for destination in RuleOrder.sorted(status.destinations) {
                 let server = names.text(destination.destination.key, status.service.key.transportProtocol)
                 text += "-a \(key) -r \(server)\(words(destination.destination))\n"
@@ -46,10 +48,11 @@ struct SavedRules {
             if let mask = persistence.listedMask(service.key.family) { text += " -M \(mask)" }
         }
         if service.isOnePacket { text += " -o" }
+        text += service.clientAddress.option
         if !service.schedulerFlags.isEmpty {
             text += " -b \(service.schedulerFlags.names(scheduler: service.scheduler))"
         }
-        return text
+        return text + ServiceOptions.words(service)
     }
 
     private func words(_ destination: Destination) -> String {
@@ -79,6 +82,17 @@ struct SavedRules {
         case .ipip: " --tun-type ipip"
         case .gue: " --tun-type gue --tun-port \(tunnel.port)\(sum)"
         case .gre: " --tun-type gre\(sum)"
+        }
+    }
+}
+
+extension ClientAddressCarrier {
+    /// The option that asks for it, a blank in front; nothing for none.
+    var option: String {
+        switch self {
+        case .none: ""
+        case .tcpOption: " --toa"
+        case .proxyProtocol: " --proxy-protocol v2"
         }
     }
 }

@@ -94,7 +94,13 @@ struct ServiceListing {
             text += " persistent \(persistence.timeout)"
             if let mask = persistence.listedMask(service.key.family) { text += " mask \(mask)" }
         }
-        return service.isOnePacket ? text + " ops" : text
+        switch service.clientAddress {
+        case .none: break
+        case .tcpOption: text += " toa"
+        case .proxyProtocol: text += " proxy-protocol v2"
+        }
+        if service.isOnePacket { text += " ops" }
+        return text + ServiceOptions.listed(service)
     }
 
     private func numbers(_ counters: TrafficCounters) -> String {

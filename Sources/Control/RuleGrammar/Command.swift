@@ -1,4 +1,5 @@
 public import Balancer
+public import Wire
 
 /// One invocation of ipvsadm, understood.
 public enum Command: Hashable, Sendable {
@@ -30,6 +31,12 @@ public enum Command: Hashable, Sendable {
     case startDaemon
     /// `--stop-daemon`.
     case stopDaemon
+    /// `--add-laddr`.
+    case addLocalAddress(IPAddress, service: ServiceKey)
+    /// `--del-laddr`.
+    case deleteLocalAddress(IPAddress, service: ServiceKey)
+    /// `--get-laddr`; nil: of every service.
+    case listLocalAddresses(ServiceKey?)
     /// `-h`.
     case help
     /// `--version`.
@@ -52,6 +59,14 @@ public struct ServiceRequest: Hashable, Sendable {
     public var isOnePacket = false
     /// `--pe`; nil: none.
     public var persistenceEngine: String?
+    /// `--toa`, `--proxy-protocol`.
+    public var clientAddress = ClientAddressCarrier.none
+    /// `--source-rate`; nil: none.
+    public var sourceRate: SourceRate?
+    /// `--conn-timeout`; nil: none.
+    public var timeouts: Timeouts?
+    /// `--table-size`; 0: the scheduler's own.
+    public var tableSize = 0
 }
 
 /// The part of a client's address that counts for persistence.

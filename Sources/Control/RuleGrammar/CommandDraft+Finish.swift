@@ -27,6 +27,11 @@ extension CommandDraft {
         case .restore: return .restore
         case .startDaemon: return .startDaemon
         case .stopDaemon: return .stopDaemon
+        case .addLocalAddress:
+            return .addLocalAddress(try local(name), service: try serviceKey(name))
+        case .deleteLocalAddress:
+            return .deleteLocalAddress(try local(name), service: try serviceKey(name))
+        case .listLocalAddresses: return .listLocalAddresses(key)
         }
     }
 
@@ -38,6 +43,11 @@ extension CommandDraft {
     private func serverKey(_ name: CommandName) throws(UsageError) -> DestinationKey {
         guard let server else { throw Self.missing(.realServer, name) }
         return server
+    }
+
+    private func local(_ name: CommandName) throws(UsageError) -> IPAddress {
+        guard let localAddress else { throw Self.missing(.localAddress, name) }
+        return localAddress
     }
 
     private static func missing(_ parameter: Parameter, _ name: CommandName) -> UsageError {
@@ -54,22 +64,32 @@ extension CommandDraft {
             guard !isOnePacket || transportProtocol == IPProtocol.udp else {
                 throw UsageError("One-Packet Scheduling is only for UDP virtual services")
             }
+            guard clientAddress == .none || transportProtocol == IPProtocol.tcp else {
+                throw UsageError("TOA and the PROXY protocol are only for TCP virtual services")
+            }
         }
+        let schedulerName = schedulerName.isEmpty ? SchedulerKind.wlc.name : schedulerName
+        try ServiceOptions.check(tableSize: tableSize, schedulerName: schedulerName)
         return ServiceRequest(
-            key: key, schedulerName: schedulerName.isEmpty ? SchedulerKind.wlc.name : schedulerName,
+            key: key, schedulerName: schedulerName,
             schedulerFlags: flags, persistenceTimeout: persistenceTimeout,
             netmask: netmask ?? (key.family == .v4 ? .v4(.max) : .v6(128)), isOnePacket: isOnePacket,
-            persistenceEngine: persistenceEngine)
+            persistenceEngine: persistenceEngine, clientAddress: clientAddress,
+            sourceRate: try sourceRate?.rate(key.family), timeouts: timeouts, tableSize: tableSize)
     }
 
     private func destination(_ name: CommandName) throws(UsageError) -> Destination {
         let service = try serviceKey(name)
         var server = try serverKey(name)
-        if case .address(_, _, let port) = service, method != .masquerading {
+        if case .address(_, _, let port) = service, method == .directRouting || method == .tunneling {
             // Direct routing and tunnels do not change ports; ipvsadm puts the service's, whatever was written.
             server.port = port
         }
-        guard method == .tunneling || server.address.family == service.family else {
+        let isAcrossFamilies = server.address.family != service.family
+        if method == .fullNAT, isAcrossFamilies, service.family == .v4 {
+            throw UsageError("FULLNAT under an IPv4 service needs IPv4 servers; only IPv6 services may have either")
+        }
+        guard !isAcrossFamilies || method == .tunneling || method == .fullNAT else {
             throw UsageError("Different address family is allowed only for tunneling servers")
         }
         return Destination(

@@ -15,6 +15,9 @@ struct CommandDraft {
     var netmask: Netmask?
     var persistenceEngine: String?
     var flagNames = ""
+    var sourceRate: ServiceOptions.Rate?
+    var timeouts: Timeouts?
+    var tableSize = 0
 
     var server: DestinationKey?
     var method = ForwardingMethod.directRouting
@@ -23,6 +26,9 @@ struct CommandDraft {
     var lowerThreshold: UInt32 = 0
     var tunnelName: String?
     var tunnelPort: UInt16 = 0
+
+    var clientAddress = ClientAddressCarrier.none
+    var localAddress: IPAddress?
 
     init(resolver: any NameResolver) {
         self.resolver = resolver
@@ -49,15 +55,15 @@ struct CommandDraft {
             guard given.insert(parameter).inserted else {
                 throw UsageError("multiple '\(parameter.rawValue)' options specified")
             }
-            try take(parameter, letter: option.letter, value: value ?? "", isBare: value == nil)
+            try take(parameter, option, value: value ?? "", isBare: value == nil)
         }
     }
 
     private mutating func take(
-        _ parameter: Parameter, letter: Unicode.Scalar?, value: String, isBare: Bool
+        _ parameter: Parameter, _ option: OptionSpecification, value: String, isBare: Bool
     ) throws(UsageError) {
         switch parameter {
-        case .serviceAddress: try takeService(letter, value)
+        case .serviceAddress: try takeService(option.letter, value)
         case .realServer: try takeServer(value)
         case .scheduler: schedulerName = value
         case .persistent:
@@ -65,7 +71,20 @@ struct CommandDraft {
         case .netmask: try takeNetmask(value)
         case .persistenceEngine: persistenceEngine = value.isEmpty ? nil : value
         case .schedulerFlags: flagNames = value
-        case .forwardingMethod: method = letter == "m" ? .masquerading : letter == "i" ? .tunneling : .directRouting
+        case .forwardingMethod:
+            method =
+                switch option.letter {
+                case "m": .masquerading
+                case "i": .tunneling
+                case "g": .directRouting
+                default: .fullNAT
+                }
+        case .clientAddress: clientAddress = isBare ? .tcpOption : try Self.carrier(value)
+        case .localAddress:
+            // A port or a name of one would mean nothing.
+            guard let address = ServiceAddress(value, transportProtocol: 0, resolver: resolver), address.port == nil
+            else { throw UsageError("illegal local address") }
+            localAddress = address.address
         case .weight: weight = Int32(try Self.number(value, 0...Self.largest, "illegal weight specified"))
         case .upperThreshold:
             upperThreshold = UInt32(try Self.number(value, 0...Self.largest, "illegal u_threshold specified"))
@@ -76,6 +95,9 @@ struct CommandDraft {
             tunnelName = value
         case .tunnelPort:
             tunnelPort = UInt16(try Self.number(value, 1...65535, "illegal tunnel port specified"))
+        case .sourceRate: sourceRate = try ServiceOptions.rate(value)
+        case .connectionTimeout: timeouts = try ServiceOptions.timeouts(value)
+        case .tableSize: tableSize = try ServiceOptions.tableSize(value)
         default: try Self.checkSynchronisation(parameter, value)
         }
     }
@@ -138,6 +160,15 @@ struct CommandDraft {
             netmask = .v4(mask)
         } else {
             throw UsageError("illegal virtual server persistent mask specified")
+        }
+    }
+
+    /// DPVS's words of `--proxy-protocol`.
+    private static func carrier(_ word: String) throws(UsageError) -> ClientAddressCarrier {
+        switch word {
+        case "v2": return .proxyProtocol
+        case "disable": return .none
+        default: throw UsageError("illegal proxy-protocol `\(word)': v2 and disable are known")
         }
     }
 

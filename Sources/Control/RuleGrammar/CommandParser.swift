@@ -26,6 +26,8 @@ public struct CommandParser: Sendable {
             switch option.meaning {
             case .command(let command):
                 name = command
+                if command.isOfLocalAddresses { try checkLetter(command, scanner) }
+                scanner.command = command
                 try draft.takeCommand(command, value: value)
             case .help: return .help
             case .version: return .version
@@ -46,6 +48,20 @@ public struct CommandParser: Sendable {
         if name == .setTimeouts { timeouts = try Self.timeouts(&scanner) }
         if let extra = scanner.takeLeftover() { throw UsageError("unexpected argument \(extra)") }
         return try draft.finish(name, timeouts: timeouts)
+    }
+
+    /// `-P`, `-Q` and `-G` are no commands of ipvsadm 1.31: unless the rest is what DPVS wants with them, they are refused
+    /// in its words.
+    private func checkLetter(_ command: CommandName, _ scanner: OptionScanner) throws(UsageError) {
+        guard !scanner.current.hasPrefix("--") else { return }
+        var scanner = scanner
+        scanner.command = command
+        var missing: Set<Parameter> =
+            command == .listLocalAddresses ? [.serviceAddress] : [.serviceAddress, .localAddress]
+        while case .option(let option, _) = scanner.nextOption() {
+            if case .parameter(let parameter) = option.meaning { missing.remove(parameter) }
+        }
+        guard missing.isEmpty else { throw .tryHelp(program) }
     }
 
     private static func timeouts(_ scanner: inout OptionScanner) throws(UsageError) -> Timeouts {

@@ -69,13 +69,16 @@ enum CommandRules {
         case .save: parameter == .numeric || parameter == .thresholds ? .allowed : .forbidden
         case .zero: parameter == .serviceAddress ? .allowed : .forbidden
         case .clear, .setTimeouts, .restore: .forbidden
+        case .addLocalAddress, .deleteLocalAddress: ofLocalAddress(parameter)
+        case .listLocalAddresses: parameter == .serviceAddress || parameter == .numeric ? .allowed : .forbidden
         }
     }
 
     private static func ofService(_ parameter: Parameter) -> Use {
         switch parameter {
         case .serviceAddress: .required
-        case .scheduler, .persistent, .netmask, .onePacket, .persistenceEngine, .schedulerFlags: .allowed
+        case .scheduler, .persistent, .netmask, .onePacket, .persistenceEngine, .schedulerFlags, .clientAddress: .allowed
+        case .sourceRate, .connectionTimeout, .tableSize: .allowed
         default: .forbidden
         }
     }
@@ -86,6 +89,14 @@ enum CommandRules {
         case .forwardingMethod, .weight, .upperThreshold, .lowerThreshold, .tunnelType, .tunnelPort,
             .tunnelNoChecksum, .tunnelChecksum, .tunnelRemoteChecksum:
             .allowed
+        default: .forbidden
+        }
+    }
+
+    private static func ofLocalAddress(_ parameter: Parameter) -> Use {
+        switch parameter {
+        case .serviceAddress, .localAddress: .required
+        case .interfaceName: .allowed
         default: .forbidden
         }
     }

@@ -17,10 +17,14 @@ enum HelpText {
               ipvsadm -D SERVICE            delete one with its servers
               ipvsadm -C                    delete all
             Servers (real servers of a service)
-              ipvsadm -a SERVICE -r SERVER [-m|-g|-i] [-w WEIGHT] [-x UPPER] [-y LOWER] [TUNNEL]
+              ipvsadm -a SERVICE -r SERVER [-m|-g|-i|--fullnat] [-w WEIGHT] [-x UPPER] [-y LOWER] [TUNNEL]
                                             add one
               ipvsadm -e SERVICE -r SERVER ...   change one
               ipvsadm -d SERVICE -r SERVER       delete one
+            Local addresses (what FULLNAT servers see as the client, of a service)
+              ipvsadm --add-laddr, -P SERVICE -z LOCAL    add one to the pool, before the servers
+              ipvsadm --del-laddr, -Q SERVICE -z LOCAL    take one out; connections that use it go on
+              ipvsadm --get-laddr, -G SERVICE    list them; --get-laddr alone: of all services
             Listing
               ipvsadm [-L] [SERVICE] [-n] [--stats|--rate|--thresholds|--persistent-conn|--tun-info]
                       [--exact] [--nosort]
@@ -47,9 +51,19 @@ enum HelpText {
               --pe ENGINE              persistence engine
               -b, --sched-flags LIST   sh-fallback sh-port mh-fallback mh-port flag-1 flag-2 flag-3
               -o, --ops                every datagram is scheduled anew (UDP)
+              --source-rate N[/s|/m|/h][,burst=N][,prefix=N]
+                                       new connections that one source may open
+              --conn-timeout TCP[,TCPFIN,UDP]
+                                       seconds, as --set for this service; 0 leaves that one to it
+              --table-size N           places of maglev's table
               -r, --real-server HOST[:PORT]
               -m, --masquerading  -g, --gatewaying (unless given)  -i, --ipip
                                        NAT, direct routing, tunnel
+              --fullnat (-b where no value follows)
+                                       NAT of both ends: servers answer to a local address
+              -z, --laddr ADDRESS      a local address; -F, --ifname IF is taken and not needed
+              --toa                    of a service: FULLNAT servers get the client's address as a TCP option
+              --proxy-protocol v2|disable   the same in a PROXY protocol header before the first bytes
               -w, --weight N           1 unless given; 0 lets connections run out
               -x, --u-threshold N      no new connections at this many; 0: no limit
               -y, --l-threshold N      new ones again below this many

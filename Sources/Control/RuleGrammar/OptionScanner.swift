@@ -14,6 +14,8 @@ struct OptionScanner {
     }
 
     private let words: [String]
+    /// The command, once it is known: some options are its own.
+    var command: CommandName?
     private var next = 0
     private var bundle: Substring.UnicodeScalarView?
     private var onlyWords = false
@@ -51,7 +53,7 @@ struct OptionScanner {
     mutating func takeLeftover() -> String? { leftovers.popFirst() }
 
     private mutating func bundled(_ letter: Unicode.Scalar, of letters: Substring.UnicodeScalarView) -> Event {
-        guard let option = OptionTable.option(letter: letter) else {
+        guard let option = OptionTable.option(letter: letter, of: command) else {
             bundle = nil
             return .failure(written: current, reason: Self.unknown)
         }
@@ -67,12 +69,13 @@ struct OptionScanner {
             return .option(option, value: nil)
         }
         bundle = nil
+        if letter == "b", rest.isEmpty, !isAssigned, isFullNAT { return .option(OptionTable.fullNAT, value: nil) }
         return rest.isEmpty ? valueFromNextWord(option) : .option(option, value: String(rest))
     }
 
     private mutating func long(_ text: Substring, written: String) -> Event {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let name = parts.first, let option = OptionTable.option(named: name) else {
+        guard let name = parts.first, let option = OptionTable.option(named: name, of: command) else {
             return .failure(written: written, reason: Self.unknown)
         }
         if parts.count > 1 {
@@ -81,6 +84,13 @@ struct OptionScanner {
         }
         if case .none = option.argument { return .option(option, value: nil) }
         return valueFromNextWord(option)
+    }
+
+    /// Whether `-b` is DPVS's, which takes no value, rather than ipvsadm's `--sched-flags`, which a destination does not
+    /// have: only where no value follows, so that ipvsadm's words about one that does stay.
+    private var isFullNAT: Bool {
+        guard command == .addDestination || command == .editDestination else { return false }
+        return next >= words.count || words[next].hasPrefix("-")
     }
 
     private mutating func valueFromNextWord(_ option: OptionSpecification) -> Event {

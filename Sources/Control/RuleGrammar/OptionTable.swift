@@ -30,6 +30,14 @@ enum CommandName: String, Sendable, CaseIterable {
     case restore
     case save
     case zero
+    case addLocalAddress = "add-laddr"
+    case deleteLocalAddress = "del-laddr"
+    case listLocalAddresses = "get-laddr"
+
+    /// Whether it is a command of DPVS's ipvsadm about local addresses.
+    var isOfLocalAddresses: Bool {
+        self == .addLocalAddress || self == .deleteLocalAddress || self == .listLocalAddresses
+    }
 }
 
 /// The parameters, in the order in which they are checked, with the names that messages call them by.
@@ -68,6 +76,13 @@ enum Parameter: String, Sendable, CaseIterable {
     case tunnelNoChecksum = "tun-nocsum"
     case tunnelChecksum = "tun-csum"
     case tunnelRemoteChecksum = "tun-remcsum"
+    // Not ipvsadm's.
+    case localAddress = "local-address"
+    case interfaceName = "ifname"
+    case clientAddress = "client-address"
+    case sourceRate = "source-rate"
+    case connectionTimeout = "conn-timeout"
+    case tableSize = "table-size"
 }
 
 /// Whether an option takes a value.
@@ -88,16 +103,22 @@ struct OptionSpecification: Sendable {
     let argument: OptionArgument
     /// What it stands for.
     let meaning: OptionMeaning
+    /// The commands that know it; nil: all. To the others it is an unknown option, as it is to ipvsadm 1.31.
+    let commands: [CommandName]?
 
-    init(_ name: String, _ letter: Unicode.Scalar?, _ meaning: OptionMeaning, _ argument: OptionArgument = .none) {
+    init(
+        _ name: String, _ letter: Unicode.Scalar?, _ meaning: OptionMeaning, _ argument: OptionArgument = .none,
+        of commands: [CommandName]? = nil
+    ) {
         self.name = name
         self.letter = letter
         self.argument = argument
         self.meaning = meaning
+        self.commands = commands
     }
 }
 
-/// Every option of ipvsadm 1.31 (`ipvsadm(8)`).
+/// Every option of ipvsadm 1.31 (`ipvsadm(8)`), those of FULLNAT as DPVS calls them (`tools/ipvsadm/ipvsadm.c`), then ours.
 enum OptionTable {
     static let options: [OptionSpecification] = [
         OptionSpecification("add-service", "A", .command(.addService)),
@@ -158,15 +179,39 @@ enum OptionTable {
         OptionSpecification("tun-nocsum", nil, .parameter(.tunnelNoChecksum)),
         OptionSpecification("tun-csum", nil, .parameter(.tunnelChecksum)),
         OptionSpecification("tun-remcsum", nil, .parameter(.tunnelRemoteChecksum)),
+        fullNAT,
+        OptionSpecification("add-laddr", "P", .command(.addLocalAddress)),
+        OptionSpecification("del-laddr", "Q", .command(.deleteLocalAddress)),
+        OptionSpecification("get-laddr", "G", .command(.listLocalAddresses)),
+        OptionSpecification("laddr", "z", .parameter(.localAddress), .required, of: poolCommands),
+        OptionSpecification("ifname", "F", .parameter(.interfaceName), .required, of: poolCommands),
+        OptionSpecification("toa", nil, .parameter(.clientAddress), of: [.addService, .editService]),
+        OptionSpecification(
+            "proxy-protocol", nil, .parameter(.clientAddress), .required, of: [.addService, .editService]),
+        OptionSpecification("source-rate", nil, .parameter(.sourceRate), .required),
+        OptionSpecification("conn-timeout", nil, .parameter(.connectionTimeout), .required),
+        OptionSpecification("table-size", nil, .parameter(.tableSize), .required),
     ]
 
-    /// The option of this long name.
-    static func option(named name: some StringProtocol) -> OptionSpecification? {
-        options.first { $0.name == name }
+    /// DPVS's `-b`, too, which `OptionScanner` tells from ipvsadm's.
+    static let fullNAT = OptionSpecification(
+        "fullnat", nil, .parameter(.forwardingMethod), of: [.addDestination, .editDestination])
+
+    private static let poolCommands: [CommandName] = [.addLocalAddress, .deleteLocalAddress]
+
+    /// The option of this long name, where `command` (nil: none yet) knows it.
+    static func option(named name: some StringProtocol, of command: CommandName?) -> OptionSpecification? {
+        options.first { $0.name == name && isKnown($0, to: command) }
     }
 
-    /// The option of this letter.
-    static func option(letter: Unicode.Scalar) -> OptionSpecification? {
-        options.first { $0.letter == letter }
+    /// The option of this letter, where `command` (nil: none yet) knows it.
+    static func option(letter: Unicode.Scalar, of command: CommandName?) -> OptionSpecification? {
+        options.first { $0.letter == letter && isKnown($0, to: command) }
+    }
+
+    private static func isKnown(_ option: OptionSpecification, to command: CommandName?) -> Bool {
+        if case .command(let name) = option.meaning, name.isOfLocalAddresses { return command == nil }
+        guard let commands = option.commands else { return true }
+        return command.map(commands.contains) ?? false
     }
 }

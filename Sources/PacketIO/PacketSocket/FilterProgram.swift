@@ -1,3 +1,4 @@
+import Balancer
 import Wire
 
 /// Writes the program of a `SocketFilter`: reads a frame's headers into scratch words, then looks up destination and source.
@@ -19,12 +20,14 @@ struct FilterProgram {
 
     private let destinations: FilterTable
     private let sources: FilterTable
+    private let marked: [MarkRule]
     private let step: SocketFilter.Step
     private var assembler = FilterAssembler()
     private let accept: FilterAssembler.Label
     private let reject: FilterAssembler.Label
 
-    init(destinations: FilterTable, sources: FilterTable, step: SocketFilter.Step) {
+    init(destinations: FilterTable, sources: FilterTable, marked: [MarkRule], step: SocketFilter.Step) {
+        self.marked = marked
         self.destinations = destinations
         self.sources = sources
         self.step = step
@@ -226,10 +229,43 @@ struct FilterProgram {
         assembler.jump(lookup)
     }
 
+    /// Accept what a rule marks, by the prefix alone of its destination, or else its source.
+    private mutating func acceptMarked(_ family: AddressFamily) {
+        for rule in marked {
+            if let prefix = rule.destination, prefix.family == family {
+                accept(prefix, rule.destinationLength, address: Scratch.destination)
+            } else if rule.destination == nil, let prefix = rule.source, prefix.family == family {
+                accept(prefix, rule.sourceLength, address: Scratch.source)
+            }
+        }
+    }
+
+    /// Accept when the address in scratch words lies in a prefix: its whole words equal, the next one in a range.
+    private mutating func accept(_ prefix: IPAddress, _ length: Int, address: UInt32) {
+        let no = assembler.label()
+        let all: [UInt64] =
+            prefix.isV4
+            ? [UInt64(prefix.v4)] : [prefix.high >> 32, prefix.high, prefix.low >> 32, prefix.low]
+        var left = min(max(length, 0), prefix.family.bits)
+        for (place, word) in all.map({ UInt32(truncatingIfNeeded: $0) }).enumerated() where left > 0 {
+            assembler.emit(FilterOperation.loadScratch, address + UInt32(place))
+            if left >= 32 {
+                assembler.branch(FilterOperation.isEqual, word, whenFalse: no)
+            } else {
+                assembler.branch(FilterOperation.isAtLeast, word, whenFalse: no)
+                assembler.branch(FilterOperation.isGreater, word | UInt32.max >> UInt32(left), whenTrue: no)
+            }
+            left -= 32
+        }
+        assembler.jump(accept)
+        assembler.place(no)
+    }
+
     /// Accept when the destination's keys hold the destination key, or the source's the source key; else reject.
     private mutating func lookup(_ entry: FilterAssembler.Label, family: AddressFamily) {
         let bySource = assembler.label()
         assembler.place(entry)
+        acceptMarked(family)
         var tree = FilterAddressTree(
             table: destinations, family: family, step: step, address: Scratch.destination,
             key: Scratch.destinationKey)

@@ -1,3 +1,4 @@
+public import Balancer
 public import Wire
 
 /// What a director owns: the packets that its sockets must copy up. Everything else stays with the host alone.
@@ -32,7 +33,24 @@ public struct OwnedTraffic: Hashable, Sendable {
     public var arpFor: [IPAddress] = []
     /// IPv6 addresses for which neighbour solicitations are wanted.
     public var ndFor: [IPAddress] = []
+    /// Packets by the rules that mark them, in order; the last one that matches says whether a packet is wanted. The filter
+    /// of a socket asks the prefixes only.
+    public var marked: [MarkedTraffic] = []
 
     /// Nothing.
     public init() {}
+}
+
+/// Packets that a rule marks.
+public struct MarkedTraffic: Hashable, Sendable {
+    /// The rule.
+    public var rule: MarkRule
+    /// Whether a service has the mark, so that the packets are the director's.
+    public var isOurs: Bool
+
+    /// From both.
+    public init(rule: MarkRule, isOurs: Bool) {
+        self.rule = rule
+        self.isOurs = isOurs
+    }
 }

@@ -6,7 +6,7 @@ import Wire
 /// neighbour solicitations for owned addresses; packets to a virtual service or from a server, by protocol, address and
 /// port; everything to an address that is owned whole; fragments and, in IPv6, packets with extension headers or of other
 /// protocols, by address alone, since their ports cannot be reached; ICMP to a virtual address; and ICMP errors that quote
-/// a packet to a server. A TCP, UDP or SCTP packet too short for its ports passes only to an address owned whole.
+/// a packet to a server; packets to, or from, a prefix that a rule marks for a service. A TCP, UDP or SCTP packet too short for its ports passes only to an address owned whole.
 ///
 /// The kernel takes 4,096 instructions. Addresses and ports are found by halving sorted ranges, so 5,000 services on
 /// neighbouring addresses, or 3,000 scattered ones, still fit. When they do not, the filter passes more than what is owned,
@@ -56,7 +56,8 @@ public struct SocketFilter: Hashable, Sendable {
         let runs = destinations.addressRuns + sources.addressRuns
         for step in Step.ladder where !step.matchesEachAddress || runs < limit {
             let instructions = FilterProgram(
-                destinations: step.applied(to: destinations), sources: step.applied(to: sources), step: step
+                destinations: step.applied(to: destinations), sources: step.applied(to: sources),
+                marked: traffic.marked.filter(\.isOurs).map(\.rule), step: step
             ).assembled()
             if instructions.count <= limit {
                 self.init(instructions: instructions, precision: step.precision)
@@ -71,7 +72,7 @@ public struct SocketFilter: Hashable, Sendable {
     public func including(_ traffic: OwnedTraffic, limit: Int = SocketFilter.kernelLimit) -> SocketFilter? {
         let more = FilterProgram(
             destinations: FilterTable.destinations(traffic), sources: FilterTable.sources(traffic),
-            step: Step(precision: .exact)
+            marked: traffic.marked.filter(\.isOurs).map(\.rule), step: Step(precision: .exact)
         ).assembled()
         // Its last instruction rejects; in its place begins what was there. Jumps are relative, so both stay as they are.
         let both = more.dropLast() + instructions
