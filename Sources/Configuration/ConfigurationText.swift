@@ -53,6 +53,7 @@ public struct ConfigurationText: Sendable {
         {
             text += "    client_address: \(name)\n"
         }
+        addLimits(of: service, to: &text)
         if !part.localAddresses.isEmpty {
             let list = part.localAddresses.map { "\"\($0)\"" }.joined(separator: ", ")
             text += "    local_addresses: [\(list)]\n"
@@ -61,6 +62,24 @@ public struct ConfigurationText: Sendable {
         let method = part.destinations[0].method
         text += "    method: \(Self.name(method))\n    destinations:\n"
         for destination in part.destinations { add(destination, method, to: &text) }
+    }
+
+    private func addLimits(of service: VirtualService, to text: inout String) {
+        if let timeouts = service.timeouts {
+            text += "    timeouts: {tcp: \(timeouts.tcp), tcp_fin: \(timeouts.tcpFin), udp: \(timeouts.udp)}\n"
+        }
+        if let rate = service.sourceRate {
+            let period = ConfigurationReader.periods.first { $0.period == rate.period }?.name ?? "second"
+            text += "    source_rate: {connections: \(rate.connections), period: \(period), burst: \(rate.burst), "
+                + "prefix: \(rate.prefixLength)}\n"
+        }
+        switch service.masquerade {
+        case nil: break
+        case .all: text += "    masquerade: all\n"
+        case .loops: text += "    masquerade: loops\n"
+        case .nodePort: text += "    masquerade: node-port\n"
+        case .outside(let prefix): text += "    masquerade: \"\(prefix)\"\n"
+        }
     }
 
     private func add(_ destination: Destination, _ method: ForwardingMethod, to text: inout String) {

@@ -51,6 +51,11 @@ import Wire
                     timeout: .random(in: 1...2_678_400, using: &random),
                     prefixLength: .random(in: 1...family.bits, using: &random)) : nil,
             isOnePacket: Bool.random(using: &random))
+        if Bool.random(using: &random) { service.timeouts = Timeouts(tcp: 5, tcpFin: 0, udp: 7) }
+        if Bool.random(using: &random) {
+            service.sourceRate = SourceRate(connections: 5, period: .hour, burst: 9, family: family)
+        }
+        if Bool.random(using: &random) { service.masquerade = .nodePort }
         if service.scheduler == .maglev { service.tableSize = 509 }
         service.clientAddress = ClientAddressCarrier.allCases.randomElement(using: &random) ?? .none
         var keys: Set<DestinationKey> = []

@@ -43,6 +43,8 @@ import Yams
         #expect(keys(interface?.last) == Set(ConfigurationReader.interfaceKeys))
         let persistence = part(definitions["service"], "persistence")?["anyOf"] as? [[String: Any]]
         #expect(keys(persistence?.last) == Set(ConfigurationReader.persistenceKeys))
+        #expect(keys(part(definitions["service"], "source_rate")) == Set(ConfigurationReader.sourceRateKeys))
+        #expect(keys(part(definitions["service"], "timeouts")) == Set(ConfigurationReader.timeoutKeys))
         let schedulers = part(definitions["service"], "scheduler")?["enum"] as? [String]
         #expect(schedulers == SchedulerKind.allCases.map(\.name))
         let methods = definitions["method"]?["enum"] as? [String]

@@ -5,7 +5,8 @@ import Yams
 extension ConfigurationReader {
     static let serviceKeys = [
         "address", "protocol", "fwmark", "family", "scheduler", "flags", "table_size", "persistence", "one_packet",
-        "method", "pool", "local_addresses", "client_address", "expected_connections", "destinations",
+        "method", "pool", "local_addresses", "client_address", "expected_connections", "destinations", "timeouts",
+        "source_rate", "masquerade",
     ]
     static let persistenceKeys = ["timeout", "prefix"]
     /// The word for each forwarding method.
@@ -35,6 +36,9 @@ extension ConfigurationReader {
         {
             service.clientAddress = Self.carriers.first { $0.name == word }?.carrier ?? .none
         }
+        if let node = fields["timeouts"] { service.timeouts = serviceTimeouts(node) }
+        if let node = fields["source_rate"] { service.sourceRate = sourceRate(node, key.family) }
+        if let node = fields["masquerade"] { service.masquerade = masquerade(node, key.family) }
         let localAddresses = localAddresses(fields, node)
         let method = fields["method"].flatMap { self.method($0) }
         if fields["method"] == nil, !(fields["destinations"]?.sequence?.isEmpty ?? true) {

@@ -178,6 +178,9 @@ struct RulePlanner {
         note("persistence", old.persistence?.words ?? "none", new.persistence?.words ?? "none")
         note("one_packet", "\(old.isOnePacket)", "\(new.isOnePacket)")
         note("client_address", "\(old.clientAddress)", "\(new.clientAddress)")
+        if old.timeouts != new.timeouts { words.append("timeouts") }
+        if old.sourceRate != new.sourceRate { words.append("source_rate") }
+        if old.masquerade != new.masquerade { words.append("masquerade") }
         return words.isEmpty ? ["options"] : words
     }
 
