@@ -70,7 +70,8 @@ public struct ConfigurationText: Sendable {
         }
         if let rate = service.sourceRate {
             let period = ConfigurationReader.periods.first { $0.period == rate.period }?.name ?? "second"
-            text += "    source_rate: {connections: \(rate.connections), period: \(period), burst: \(rate.burst), "
+            text +=
+                "    source_rate: {connections: \(rate.connections), period: \(period), burst: \(rate.burst), "
                 + "prefix: \(rate.prefixLength)}\n"
         }
         switch service.masquerade {

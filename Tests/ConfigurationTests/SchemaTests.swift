@@ -29,7 +29,9 @@ import Yams
     @Test func hasTheReadersKeys() throws {
         let root = try Self.schema().root
         let definitions = try #require(root["definitions"] as? [String: [String: Any]])
-        func keys(_ schema: [String: Any]?) -> Set<String> { Set((schema?["properties"] as? [String: Any] ?? [:]).keys) }
+        func keys(_ schema: [String: Any]?) -> Set<String> {
+            Set((schema?["properties"] as? [String: Any] ?? [:]).keys)
+        }
         func part(_ schema: [String: Any]?, _ name: String) -> [String: Any]? {
             (schema?["properties"] as? [String: Any])?[name] as? [String: Any]
         }

@@ -60,7 +60,7 @@ extension Engine {
         if address.isV4, address.v4 >> 28 == 0xf { return .broadcast }
         if key.family == .v4, !address.isV4 { return .family }
         // What is owned is a virtual address or a local one, never both.
-        if serviceTable.owns(address), locals[address] == nil { return .virtual }
+        if locals[address] == nil, serviceTable.owns(address) || batch.virtual.contains(address) { return .virtual }
         guard let network = network?() else { return nil }
         // All its ports would be ours, and the host's own connections would be lost.
         if network.interfaces.contains(where: { $0.addresses.contains { $0.address == address } }) { return .host }

@@ -15,6 +15,7 @@ extension Engine {
         rule.traffic.zero()
         rules[service.key] = rule
         order.append(rule)
+        if batch.depth > 0, case .address(_, let address, _) = service.key { batch.virtual.insert(address) }
         note(service.key)
         publish()
     }

@@ -6,6 +6,8 @@ struct RuleBatch {
     var depth = 0
     /// Whether there is something to publish.
     var isChanged = false
+    /// Addresses of services that were added and are not published yet.
+    var virtual: Set<IPAddress> = []
     /// Services whose scheduler's table is to be made anew.
     var stale: [ObjectIdentifier: ServiceRule] = [:]
 }

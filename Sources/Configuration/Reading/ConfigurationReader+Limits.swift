@@ -48,7 +48,8 @@ extension ConfigurationReader {
         default:
             guard let prefix = AddressPrefix(word), prefix.address.family == family else {
                 document.reject(
-                    node, "masquerade is all, loops, node-port, or the prefix of the service's family outside of which "
+                    node,
+                    "masquerade is all, loops, node-port, or the prefix of the service's family outside of which "
                         + "clients are masqueraded, not \"\(word)\"")
                 return nil
             }

@@ -2,7 +2,7 @@
 enum NearestWord {
     /// The known word with the fewest changes from `word`; nil when all are too far for a guess.
     static func of(_ word: String, among known: [String]) -> String? {
-        let limit = max(2, word.count / 3)
+        let limit = max(1, word.count / 3)
         let best = known.map { (word: $0, distance: distance(Array(word.utf8), Array($0.utf8))) }
             .min { $0.distance < $1.distance }
         guard let best, best.distance <= limit, best.distance < best.word.count else { return nil }

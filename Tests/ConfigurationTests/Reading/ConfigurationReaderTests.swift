@@ -46,8 +46,10 @@ import Wire
     }
 
     @Test(arguments: [
-        ("services: [", 1, "not readable as YAML"), ("services: []\nservices: []", 1, "\"services\" given more than once"),
-        ("services: []\n---\nservices: []", 2, "found another document"), ("a: *b", 1, "undefined alias"), ("", 0, "empty"),
+        ("services: [", 2, "not readable as YAML"),
+        ("services: []\nservices: []", 1, "\"services\" given more than once"),
+        ("services: []\n---\nservices: []", 2, "found another document"), ("a: *b", 1, "undefined alias"),
+        ("", 0, "empty"),
         ("\tservices: []", 1, "not readable as YAML"),
     ])
     func saysWhereYAMLBreaks(text: String, line: Int, says: String) throws {

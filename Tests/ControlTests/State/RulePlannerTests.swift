@@ -48,7 +48,7 @@ import Testing
                     - 198.18.2.13:80: cuts 5 established connections
                       1 destination unchanged
                 + TCP 198.18.10.80:82  (scheduler wlc)
-                    + 198.18.2.11:80  (Route, weight 1)
+                    + 198.18.2.11:82  (Route, weight 1)
                 - TCP 198.18.10.80:81
                     - 198.18.2.11:81
                     - 198.18.2.12:81
