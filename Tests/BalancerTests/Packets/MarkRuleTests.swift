@@ -67,3 +67,7 @@ import Wire
         #expect(!engine.serviceTable.owns(address))
     }
 }
+
+extension IPAddress {
+    fileprivate static func parse(_ text: String) -> IPAddress { Endpoint(stringLiteral: text).address }
+}
