@@ -141,7 +141,7 @@ final class Daemon: Service {
                 return
             }
             let traffic = ownedTraffic()
-            try own(traffic, SocketFilter(traffic, limit: PacketSocket.filterLimit), &known)
+            try own(traffic, SocketFilter(traffic, leaving: PacketSocket.roomForMore), &known)
         }
     }
 
@@ -177,7 +177,7 @@ final class Daemon: Service {
             (engine.revision, known.added.isEmpty ? nil : ownedTraffic())
         }
         guard let traffic else { return }
-        let filter = SocketFilter(traffic, limit: PacketSocket.filterLimit)
+        let filter = SocketFilter(traffic, leaving: PacketSocket.roomForMore)
         try rules.withLock { known in
             // After another change there will be another turn.
             guard engine.revision == revision, known.revision == revision else { return }

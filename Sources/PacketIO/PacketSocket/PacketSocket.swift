@@ -61,8 +61,8 @@ public final class PacketSocket: Port, @unchecked Sendable {
     let noHeadroom = Counter()
     /// What `own` attached last.
     private let exact = Mutex<SocketFilter?>(nil)
-    /// The most instructions of a filter that `own` attaches: the rest is left for `include`.
-    public static let filterLimit = SocketFilter.kernelLimit - 512
+    /// Instructions that a filter of `own` leaves for `include`, unless it is exact.
+    public static let roomForMore = 512
 
     /// Open `interface` of the calling thread's network namespace. `filter` holds before the first frame is captured.
     public init(
@@ -130,15 +130,16 @@ public final class PacketSocket: Port, @unchecked Sendable {
     /// little room for it (`net.core.optmem_max`). Any thread.
     /// - Returns: the filter that holds now.
     ///
-    /// - Parameter filter: one made for `traffic` already, as `SocketFilter(traffic, limit: PacketSocket.filterLimit)`.
+    /// - Parameter filter: one made for `traffic` already, as `SocketFilter(traffic, leaving: PacketSocket.roomForMore)`.
     @discardableResult
     public func own(
         _ traffic: OwnedTraffic, filter prepared: SocketFilter? = nil
     ) throws(PortError) -> SocketFilter {
-        var limit = Self.filterLimit
+        var limit = SocketFilter.kernelLimit
         var prepared = prepared
         while true {
-            let filter = prepared ?? SocketFilter(traffic, limit: limit)
+            let room = limit == SocketFilter.kernelLimit ? Self.roomForMore : 0
+            let filter = prepared ?? SocketFilter(traffic, limit: limit, leaving: room)
             prepared = nil
             do throws(PortError) {
                 try attach(filter)

@@ -49,7 +49,9 @@ public struct SocketFilter: Hashable, Sendable {
     }
 
     /// A filter for `traffic`, as exact as `limit` instructions (at least `smallestLimit`) allow.
-    public init(_ traffic: OwnedTraffic, limit: Int = SocketFilter.kernelLimit) {
+    ///
+    /// - Parameter room: instructions below `limit` that one that is not exact leaves, for `including`.
+    public init(_ traffic: OwnedTraffic, limit: Int = SocketFilter.kernelLimit, leaving room: Int = 0) {
         let destinations = FilterTable.destinations(traffic)
         let sources = FilterTable.sources(traffic)
         // Where addresses are matched one by one, each run of neighbours takes an instruction at least.
@@ -59,7 +61,7 @@ public struct SocketFilter: Hashable, Sendable {
                 destinations: step.applied(to: destinations), sources: step.applied(to: sources),
                 marked: traffic.marked.filter(\.isOurs).map(\.rule), step: step
             ).assembled()
-            if instructions.count <= limit {
+            if instructions.count <= (step.precision == .exact ? limit : limit - room) {
                 self.init(instructions: instructions, precision: step.precision)
                 return
             }
