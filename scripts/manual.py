@@ -10,6 +10,7 @@ the first section belongs to the description. In it, a line `@output WORDS` is r
 
 import argparse
 import datetime
+import itertools
 import json
 import os
 import pathlib
@@ -29,6 +30,11 @@ def roff(text):
         line = re.sub(r"`([^`]+)`", r"\\fB\1\\fR", line)
         lines.append("\\&" + line if line[:1] in (".", "'") else line)
     return "\n".join(lines)
+
+
+def prose(text):
+    """The same for running text: roff wants a new line for a new sentence."""
+    return re.sub(r"([.!?]) +(?=[A-Z])", r"\1\n", roff(" ".join(text.split())))
 
 
 def is_help(argument):
@@ -92,7 +98,7 @@ def options(command):
             about.append(f"Default: {argument['defaultValue']}.")
         if argument["isRepeating"] and argument["kind"] == "option" and not re.search("several|each", about[0]):
             about.append("May be given several times.")
-        lines += [roff(part) for part in about if part]
+        lines += [prose(part) for part in about if part]
     if lines:
         lines = [".Bl -tag -width Ds"] + lines + [".El"]
     return lines
@@ -100,6 +106,16 @@ def options(command):
 
 def literal(text):
     return [".Bd -literal", roff(text.strip("\n").replace("`", "'")), ".Ed"]
+
+
+def discussion(text):
+    """A command's longer text: paragraphs, and lines of commands as they are (indented, or a program's name first)."""
+    lines = []
+    for is_code, group in itertools.groupby(
+        text.strip("\n").split("\n"), lambda line: bool(re.match(r"\s+\S|(fairlead|kubectl|ipvsadm) ", line))
+    ):
+        lines += literal("\n".join(group)) if is_code else [prose("\n".join(group))]
+    return [line for line in lines if line]
 
 
 class Texts:
@@ -130,8 +146,9 @@ def nested(command, words):
     lines = []
     for inner in shown(command.get("subcommands", [])):
         name = words + [inner["commandName"]]
-        lines += [f".Ss {' '.join(name)}", roff(sentence(inner.get("abstract") or "")), ".Pp"]
-        lines += [".Bd -ragged -offset indent", *synopsis(inner, name), ".Ed", ".Pp"]
+        lines += [f".Ss {' '.join(name)}", prose(sentence(inner.get("abstract") or ""))]
+        lines += [".Bd -ragged -offset indent", *synopsis(inner, name), ".Ed"]
+        lines += discussion(inner.get("discussion") or "")
         lines += options(inner) + nested(inner, name)
     return lines
 
@@ -153,19 +170,18 @@ def page(command, words, date, texts, others):
         ".Sh DESCRIPTION",
     ]
     if command.get("discussion") and not about:
-        text = command["discussion"]
-        about = literal(text) if "\n" in text.strip() else [roff(text)]
+        about = discussion(command["discussion"])
     described = about + options(command)
     if len(words) == 1:
         described += [".Pp", "Subcommands:", ".Bl -tag -width Ds"]
         for inner in shown(command.get("subcommands", [])):
-            described += [f".It Ic {inner['commandName']}", roff(sentence(inner.get("abstract") or ""))]
+            described += [f".It Ic {inner['commandName']}", prose(sentence(inner.get("abstract") or ""))]
             if inner["commandName"] != "help":
                 described.append(f"See\n.Xr {name}-{inner['commandName']} {SECTION} .")
         described += [".El"]
     else:
         described += nested(command, words)
-    lines += described or [roff(sentence(command.get("abstract") or ""))]
+    lines += described or [prose(sentence(command.get("abstract") or ""))]
     return "\n".join(lines + with_references(sections, others)) + "\n"
 
 

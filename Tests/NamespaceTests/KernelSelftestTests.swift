@@ -21,6 +21,19 @@ extension NamespaceTests {
             }
         }
 
+        /// The kernel's test has `tunl0` take the packets out of their tunnel; here it is Fairlead's own decapsulator, since
+        /// not every kernel has the device.
+        @Test func tunneling() async throws {
+            try await withNetwork { network in
+                try await virtualAddressAtServer(network, receiving: "veth21")
+                try await network.set("ns2", "conf.default.rp_filter", 0)
+                let decapsulator = try await network.start("ns2", [Program.path, "decap", "--from", "172.16.0.1"])
+                try #require(try await decapsulator.writes("fairlead decap: ready"), "\(decapsulator.text)")
+                try await bytesArrive(network, method: ["-i"], listed: "Tunnel")
+                #expect(try await decapsulator.stop() == 0, "\(decapsulator.text)")
+            }
+        }
+
         @Test func masquerading() async throws {
             try await withNetwork { network in
                 try await network.ip("ns2", "link delete veth20")
