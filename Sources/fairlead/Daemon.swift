@@ -159,7 +159,7 @@ final class Daemon: Service {
 
     private var handlers: [String: ControlServer.Handler] {
         let commands = ControlServer.commandHandler(
-            CommandExecutor(resolver: SystemResolver()), withTable: { [self] in withTable($0) })
+            CommandExecutor(resolver: SystemResolver(), savesThresholds: true), withTable: { [self] in withTable($0) })
         return [
             CommandRequest.route: { [self] body in
                 let reply = await commands(body)

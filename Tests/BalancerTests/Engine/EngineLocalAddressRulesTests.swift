@@ -4,7 +4,7 @@ import Wire
 @testable import Balancer
 
 /// Which addresses may be local addresses of FULLNAT, and who owns them.
-@Suite struct EngineLocalAddressesTests {
+@Suite struct EngineLocalAddressRulesTests {
     private let engine = Engine(
         EngineConfiguration(entries: 64, services: 8, destinations: 8, secret: HashSecret(1, 2)))
 
