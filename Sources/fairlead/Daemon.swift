@@ -74,8 +74,11 @@ final class Daemon: Service {
             let text = line.trimmingCharacters(in: .whitespaces)
             guard !text.isEmpty, !text.hasPrefix("#") else { continue }
             let words = text.split(separator: " ").map(String.init)
-            let result = words.first == "mark" ? mark(Array(words.dropFirst())) : CommandExecutor(resolver: SystemResolver()).execute(
-                ["-R"], standardInput: text + "\n", withTable: withTable)
+            let result =
+                words.first == "mark"
+                ? mark(Array(words.dropFirst()))
+                : CommandExecutor(resolver: SystemResolver()).execute(
+                    ["-R"], standardInput: text + "\n", withTable: withTable)
             guard result.status == 0, result.standardError.isEmpty else {
                 let reason = result.standardError.trimmingCharacters(in: .whitespacesAndNewlines)
                 throw Failure("\(path) line \(number + 1) `\(text)`: \(reason)")

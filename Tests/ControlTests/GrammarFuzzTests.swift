@@ -36,7 +36,8 @@ import Wire
         ["--exact"], ["--thresholds"], ["--persistent-conn"], ["--tun-info"], ["--timeout"], ["--daemon"],
         ["--fullnat"], ["-b"], ["--toa"], ["--proxy-protocol", "v2"], ["--proxy-protocol", "disable"],
         ["-z", "10.0.2.101"], ["-z", "2001:db8:2::101"], ["-z", "127.0.0.1"], ["--laddr", "203.0.113.80"],
-        ["-z", "bad"], ["-F", "eth0"], ["--nosort"], ["--sort"], ["1", "2", "3"], ["master"], ["--"], ["-"], ["extra"], ["--weight=5"], ["-6"],
+        ["-z", "bad"], ["-F", "eth0"], ["--nosort"], ["--sort"], ["1", "2", "3"], ["master"], ["--"], ["-"], ["extra"],
+        ["--weight=5"], ["-6"],
         ["\u{0}"], ["-\u{301}"], ["[::1]:80"], ["--exact=1"], ["-w=8"], ["-mw", "9"],
     ]
 
@@ -50,7 +51,9 @@ import Wire
         if words.first.map({ ["-a", "-e", "-d"].contains($0) }) == true, Int.random(in: 0..<4, using: &random) > 0 {
             parts.append(["-r", "10.0.2.\(Int.random(in: 11...14, using: &random)):80"])
         }
-        if let command = words.first, command == "-P" || command == "--del-laddr", Int.random(in: 0..<4, using: &random) > 0 {
+        if let command = words.first, command == "-P" || command == "--del-laddr",
+            Int.random(in: 0..<4, using: &random) > 0
+        {
             parts.append(["-z", "10.0.2.\(Int.random(in: 101...103, using: &random))"])
         }
         parts.shuffle(using: &random)

@@ -147,7 +147,8 @@ struct GuardTests {
         }
         let kept = try bed.makeGuard()
         #expect(try answers([rule(80, isOurs: true)], kept) == ["silent", "refused"])
-        #expect(try answers([rule(80, isOurs: true), rule(nil, isOurs: true, length: 24)], kept) == ["silent", "silent"])
+        #expect(
+            try answers([rule(80, isOurs: true), rule(nil, isOurs: true, length: 24)], kept) == ["silent", "silent"])
         #expect(
             try answers([rule(nil, isOurs: true, length: 24), rule(80, isOurs: false)], kept) == ["refused", "silent"])
         #expect(

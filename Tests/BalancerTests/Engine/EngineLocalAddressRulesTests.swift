@@ -93,7 +93,8 @@ import Wire
         arguments: [
             ("203.0.113.80", "2001:db8:2::11", ForwardingMethod.fullNAT, false),
             ("2001:db8::80", "10.0.2.11", .fullNAT, true), ("2001:db8::80", "10.0.2.11", .masquerading, false),
-            ("203.0.113.80", "2001:db8:2::11", .tunneling, true), ("203.0.113.80", "2001:db8:2::11", .directRouting, false),
+            ("203.0.113.80", "2001:db8:2::11", .tunneling, true),
+            ("203.0.113.80", "2001:db8:2::11", .directRouting, false),
         ])
     func familiesMixWhereTheyCan(virtual: String, server: String, method: ForwardingMethod, isTaken: Bool) throws {
         let key = try serve(virtual)

@@ -12,7 +12,8 @@ private func address(_ text: String) -> IPAddress { IPAddress(text) ?? .anyV6 }
         source: address("198.51.100.1"), destination: address("203.0.113.80"), sourcePort: 40000, destinationPort: 80,
         transportProtocol: IPProtocol.tcp)
 
-    private let engine = Engine(EngineConfiguration(entries: 64, services: 8, destinations: 8, secret: HashSecret(1, 2)))
+    private let engine = Engine(
+        EngineConfiguration(entries: 64, services: 8, destinations: 8, secret: HashSecret(1, 2)))
 
     private func mark(_ rules: MarkRule..., interface: Int = 0) throws -> UInt32 {
         for rule in rules { try engine.addMark(rule) }
