@@ -24,6 +24,7 @@ let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", pac
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "fairlead",
@@ -40,6 +41,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .target(name: "CLinuxNet", cSettings: [.define("_GNU_SOURCE")]),
@@ -52,15 +54,20 @@ let package = Package(
         .target(name: "Dataplane", dependencies: ["Wire", "Balancer", "PacketIO", "CLinuxNet"], swiftSettings: strict),
         .target(
             name: "Netlink", dependencies: ["Wire", "Balancer", "CLinuxNet", "CMnl", system], swiftSettings: strict),
-        .target(name: "Control", dependencies: ["Wire", "Balancer"], swiftSettings: strict),
+        .target(name: "Configuration", dependencies: ["Wire", "Balancer", yams], swiftSettings: strict),
+        .target(name: "Control", dependencies: ["Wire", "Balancer", "Configuration"], swiftSettings: strict),
+        .target(
+            name: "Kubernetes", dependencies: ["Wire", "Balancer", "Control", yams], swiftSettings: strict),
         .target(
             name: "Replay", dependencies: ["Wire", "Balancer", "PacketIO", "Dataplane", "Control"],
             swiftSettings: strict),
+        .target(name: "Decapsulation", dependencies: ["Wire", "CLinuxNet"], swiftSettings: strict),
         .executableTarget(
             name: "fairlead",
             dependencies: [
-                "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Control", "Replay", argumentParser, logging,
-                serviceLifecycle, unixSignals,
+                "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Configuration", "Control", "Kubernetes", "Replay",
+                "Decapsulation",
+                argumentParser, logging, serviceLifecycle, unixSignals,
             ],
             swiftSettings: strict),
         .target(name: "TestSupport", dependencies: ["Wire"], path: "Tests/TestSupport", swiftSettings: relaxed),
@@ -75,9 +82,18 @@ let package = Package(
         .testTarget(
             name: "NetlinkTests", dependencies: ["Netlink", "Balancer", "TestSupport"], swiftSettings: relaxed),
         .testTarget(
-            name: "ControlTests", dependencies: ["Control", "Balancer", "TestSupport"], swiftSettings: relaxed),
+            name: "ConfigurationTests", dependencies: ["Configuration", "Balancer", "TestSupport", yams],
+            swiftSettings: relaxed),
+        .testTarget(
+            name: "ControlTests", dependencies: ["Control", "Configuration", "Balancer", "TestSupport"],
+            swiftSettings: relaxed),
+        .testTarget(
+            name: "KubernetesTests", dependencies: ["Kubernetes", "Control", "Balancer", "Wire"], exclude: ["Case"],
+            swiftSettings: relaxed),
         .testTarget(
             name: "ReplayTests", dependencies: ["Replay", "Control", "TestSupport"], swiftSettings: relaxed),
+        .testTarget(
+            name: "DecapsulationTests", dependencies: ["Decapsulation", "Wire", "TestSupport"], swiftSettings: relaxed),
         .testTarget(
             name: "NamespaceTests", dependencies: ["TestSupport", subprocess], swiftSettings: relaxed),
     ],

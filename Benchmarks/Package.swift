@@ -23,6 +23,7 @@ let package = Package(
             name: "Traffic",
             dependencies: [fairlead("Wire"), fairlead("Balancer"), fairlead("PacketIO"), fairlead("Dataplane")]),
         .executableTarget(name: "PacketCost", dependencies: ["Traffic"]),
+        .executableTarget(name: "PickCost", dependencies: [fairlead("Wire"), fairlead("Balancer")]),
         benchmark("Wire", [fairlead("Wire"), fairlead("Balancer"), "Traffic"]),
         benchmark("ConnectionTable", [fairlead("Wire"), fairlead("Balancer")]),
         benchmark("Schedulers", [fairlead("Wire"), fairlead("Balancer")]),

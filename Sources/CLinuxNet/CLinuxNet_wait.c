@@ -1,6 +1,7 @@
 #include "CLinuxNet_wait.h"
 
 #include <errno.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,4 +33,14 @@ void CLinuxNet_clearEvent(int event) {
     uint64_t count;
     ssize_t taken = read(event, &count, sizeof count);
     (void)taken;
+}
+
+int CLinuxNet_openGroup(void) {
+    int group = epoll_create1(EPOLL_CLOEXEC);
+    return group < 0 ? -errno : group;
+}
+
+int CLinuxNet_joinGroup(int group, int descriptor) {
+    struct epoll_event event = {.events = EPOLLIN, .data = {.fd = descriptor}};
+    return epoll_ctl(group, EPOLL_CTL_ADD, descriptor, &event) < 0 ? -errno : 0;
 }

@@ -2,8 +2,8 @@ import Balancer
 
 /// Runs invocations of ipvsadm against a table of rules. Any thread.
 ///
-/// Words are understood and names looked up outside the table's lock, which is taken once an invocation (`-R`: once a
-/// line) and only for the change or for a copy of what is to be listed.
+/// Words are understood and names looked up outside the table's lock, which is taken once an invocation (`-R`: once for
+/// many lines, whose changes come into force together) and only for the change or for a copy of what is to be listed.
 public struct CommandExecutor: Sendable {
     /// Lends the table, under whatever lock it has.
     public typealias TableAccess = (_ body: (any RuleTable) -> TableAnswer) -> TableAnswer
@@ -44,25 +44,43 @@ public struct CommandExecutor: Sendable {
         _ text: String, program: String, parser: CommandParser, _ withTable: TableAccess
     ) -> CommandResult {
         var total = CommandResult()
+        var waiting: [Command] = []
+        /// Carry out what waits; false when one of it ends everything.
+        func carryOut() -> Bool {
+            defer { waiting = [] }
+            return !steps(waiting, withTable).contains { step in
+                total.add(step.result)
+                return step.isLast
+            }
+        }
         for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
             let words = line.split { $0 == 0x20 || (0x09...0x0d).contains($0) }.map { String(Substring($0)) }
             let arguments = Array(words.drop { $0 == "ipvsadm" })
             guard !arguments.isEmpty else { continue }
-            let step: Step
             do throws(UsageError) {
                 let command = try parser.parse(arguments)
                 guard command != .restore else { throw UsageError.tryHelp(program) }
-                step = run(command, withTable)
+                waiting.append(command)
+                if waiting.count >= Self.linesTogether, !carryOut() { return total }
             } catch {
-                let result = CommandResult(failure: error.message, status: error.status)
-                step = Step(result: result, isLast: error.endsRestore)
+                guard carryOut() else { return total }
+                total.add(CommandResult(failure: error.message, status: error.status))
+                if error.endsRestore { return total }
             }
-            total.status = step.result.status
-            total.standardOutput += step.result.standardOutput
-            total.standardError += step.result.standardError
-            if step.isLast { break }
         }
+        _ = carryOut()
         return total
+    }
+
+    /// Lines of `-R` that are carried out under one lock.
+    private static let linesTogether = 1000
+
+    /// Carry commands out in turn, up to one that ends the program.
+    private func steps(_ commands: [Command], _ withTable: TableAccess) -> [Step] {
+        guard commands.count > 1 else { return commands.map { run($0, withTable) } }
+        let answer = withTable { TableAnswer(commands, from: $0) }
+        guard case .several(let answers) = answer.content else { return [] }
+        return zip(commands, answers).map { step($0, $1) }
     }
 
     /// How one invocation ended, and whether the program would have ended with it.
@@ -73,12 +91,20 @@ public struct CommandExecutor: Sendable {
 
     private func run(_ command: Command, _ withTable: TableAccess) -> Step {
         switch command {
+        case .help, .version: step(command, TableAnswer(.done))
+        default: step(command, withTable { TableAnswer(command, from: $0) })
+        }
+    }
+
+    /// What a table's answer to a command means.
+    private func step(_ command: Command, _ answer: TableAnswer) -> Step {
+        switch command {
         case .help: return Step(result: CommandResult(standardOutput: HelpText.help), isLast: true)
         case .version: return Step(result: CommandResult(standardOutput: HelpText.version), isLast: true)
         default: break
         }
-        let answer = withTable { TableAnswer(command, from: $0) }
         switch answer.content {
+        case .several: return Step(result: CommandResult())
         case .done: return Step(result: CommandResult())
         case .failed(let message): return Step(result: CommandResult(failure: message))
         case .unusable(let message): return Step(result: CommandResult(failure: message, status: 2), isLast: true)

@@ -14,6 +14,13 @@ public struct CommandResult: Hashable, Sendable, Codable {
         self.standardError = standardError
     }
 
+    /// Another line of `-R` has ended: the last one's status counts.
+    mutating func add(_ other: CommandResult) {
+        status = other.status
+        standardOutput += other.standardOutput
+        standardError += other.standardError
+    }
+
     /// A refusal: the message becomes a line on standard error.
     init(failure message: String, status: UInt8 = 255) {
         self.init(status: status, standardError: message + "\n")

@@ -30,6 +30,8 @@ public protocol RuleTable: AnyObject {
     /// Take a local address out of a service's pool; connections that use it go on. Throws `noSuchService`,
     /// `noSuchLocalAddress`, `lastLocalAddress`.
     func removeLocalAddress(_ address: IPAddress, of key: ServiceKey) throws(RuleError)
+    /// Put the changes that `body` makes in force together.
+    func changeRules<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure)
     /// Every service with its destinations, in the kernel's order (destinations newest first).
     func services() -> [ServiceStatus]
     /// One service with its destinations; nil when there is none.
@@ -49,6 +51,9 @@ public protocol RuleTable: AnyObject {
 extension RuleTable {
     /// The kernel's default (`CONFIG_IP_VS_TAB_BITS` 12), which scripts expect to read.
     public var connectionTableSize: Int { 4096 }
+
+    /// One after the other.
+    public func changeRules<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) { try body() }
 
     /// Every scheduler of the registry.
     public func isKnown(scheduler: SchedulerKind) -> Bool { true }

@@ -15,6 +15,16 @@ public struct TableAnswer: Sendable {
         case services([ServiceStatus], connectionTableSize: Int?)
         case connections([ConnectionStatus])
         case timeouts(Timeouts)
+        /// To several commands, in their order; there are fewer when one ends the program.
+        case several([TableAnswer])
+
+        /// Whether ipvsadm ends with this, whatever lines follow.
+        var isLast: Bool {
+            switch self {
+            case .unusable, .nothingToList: true
+            default: false
+            }
+        }
     }
 
     let content: Content
@@ -26,6 +36,26 @@ public struct TableAnswer: Sendable {
         } catch {
             content = error.content
         }
+    }
+
+    init(_ content: Content) { self.content = content }
+
+    /// Carry commands out in turn; their changes come into force together.
+    init(_ commands: [Command], from table: any RuleTable) {
+        var answers: [TableAnswer] = []
+        table.changeRules {
+            for command in commands {
+                // Help and version print and end.
+                if command == .help || command == .version {
+                    answers.append(TableAnswer(.done))
+                    return
+                }
+                let answer = TableAnswer(command, from: table)
+                answers.append(answer)
+                if answer.content.isLast { return }
+            }
+        }
+        content = .several(answers)
     }
 
     /// Why a command was not carried out.
@@ -118,6 +148,9 @@ public struct TableAnswer: Sendable {
             key: request.key, scheduler: scheduler, schedulerFlags: request.schedulerFlags, persistence: persistence,
             isOnePacket: request.isOnePacket)
         service.clientAddress = request.clientAddress
+        service.sourceRate = request.sourceRate
+        service.timeouts = request.timeouts
+        service.tableSize = request.tableSize
         return service
     }
 

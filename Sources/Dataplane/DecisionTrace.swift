@@ -28,6 +28,8 @@ public struct DecisionTrace {
         case waitsForFragments(PacketDescription)
         /// The last of so many fragments made its datagram whole.
         case assembled(fragments: Int)
+        /// The real server is the host itself: its stack was given the packet.
+        case handedToHost
         /// It was wrapped for a tunnel; bytes put before it.
         case wrapped(TunnelKind, overhead: Int)
         /// It waits for the next hop's MAC.

@@ -3,23 +3,39 @@ import Wire
 
 /// The making and ending of entries (`ip_vs_conn.c`).
 extension Director {
-    /// A new entry in the table, bound to its destination; nil when the table is full.
-    mutating func make(_ fields: EntryFields, timeout: Tick) -> ConnectionEntry? {
+    /// How the making of an entry ended.
+    enum Making {
+        /// It is in the table, or it is a one-packet entry.
+        case made(ConnectionEntry)
+        /// Another worker made one with the same key meanwhile: this one.
+        case exists(ConnectionEntry)
+        /// The table is full.
+        case full
+    }
+
+    /// A new entry in the table, bound to its destination and to FULLNAT's local port.
+    mutating func make(_ fields: EntryFields, timeout: Tick, binding: FullNATBinding? = nil) -> Making {
         if table.isNearlyFull { makeRoom() }
-        guard let entry = table.make(fields, worker: worker, now: now) else { return nil }
+        guard let entry = table.make(fields, worker: worker, now: now) else { return .full }
+        if let binding { entry.bind(binding) }
         entry.timeout = timeout
         entry.deadline = now &+ timeout
         let isOnePacket = fields.kind.contains(.onePacket)
         if !isOnePacket {
-            guard case .inserted = table.insert(entry) else {
+            switch table.insert(entry) {
+            case .inserted: break
+            case .exists(let other):
                 expiry.discard(entry)
-                return nil
+                return .exists(table.entry(other))
+            case .full:
+                expiry.discard(entry)
+                return .full
             }
         }
         slots.destination(fields.destinationSlot).bind(
             isTemplate: fields.kind.contains(.template), isActive: fields.flags.contains(.active))
         if !isOnePacket { expiry.arm(entry) }
-        return entry
+        return .made(entry)
     }
 
     /// Give up the embryonic entry that would end soonest. Its memory comes back a grace period later, so this begins
@@ -36,9 +52,11 @@ extension Director {
         expiry.retire(entry)
     }
 
-    /// An entry's time is up. A template that still controls entries lives on for 60 s, again and again.
+    /// An entry's time is up. A template that still controls entries lives on for 60 s, again and again; without
+    /// `persistent_rearm` no client finds it any more.
     mutating func expire(_ entry: ConnectionEntry) {
         if entry.controlled != 0 {
+            if settings[.persistentRearm] == 0, entry.kind.contains(.template) { table.rename(entry) }
             entry.timeout = Ticks.seconds(60)
             entry.deadline = now &+ entry.timeout
             expiry.keep(entry)
@@ -47,9 +65,11 @@ extension Director {
         if unbind(entry) { expiry.discard(entry) }
     }
 
-    /// Take an entry out of the table, its template's and its destination's counts. False: somebody else did.
+    /// Take an entry out of the table, its template's and its destination's counts, and give its local port back. False:
+    /// somebody else did.
     private mutating func unbind(_ entry: ConnectionEntry) -> Bool {
         guard table.remove(entry) else { return false }
+        if entry.localPort != 0 { giveBack(entry.localEndpoint, transportProtocol: entry.transportProtocol) }
         if let control = entry.control { table.release(control: control, of: entry) }
         slots.destination(entry.destinationSlot).unbind(
             isTemplate: entry.kind.contains(.template), isActive: entry.flags.contains(.active))
@@ -63,8 +83,9 @@ extension Director {
         expiry.discard(entry)
     }
 
-    /// With `expire_nodest_conn`, entries of deleted destinations end in the background, some with each batch.
-    mutating func flushDeletedDestinations() {
+    /// With `expire_nodest_conn`, entries of deleted destinations end in the background, as do those of drained ones; some
+    /// with each batch.
+    mutating func flushDestinations() {
         let wanted = engine.flushCount
         if wanted != flushesDone {
             flushesDone = wanted
@@ -74,14 +95,13 @@ extension Director {
         let stop = min(flushEnd, flushCursor &+ 256)
         while flushCursor < stop {
             let entry = table.entry(flushCursor)
-            flushCursor &+= 1
             let flags = entry.flags
-            guard flags.contains(.hashed), !flags.contains(.removed), entry.isOwned(by: worker),
-                !slots.destination(entry.destinationSlot).isAvailable, entry.controlled == 0
-            else { continue }
-            let control = entry.control
-            end(entry)
-            if let control, table.entry(control).controlled == 0 { end(table.entry(control)) }
+            if flags.contains(.hashed), !flags.contains(.removed), entry.isOwned(by: worker), entry.controlled == 0,
+                !settle(entry, slots.destination(entry.destinationSlot))
+            {
+                return
+            }
+            flushCursor &+= 1
         }
     }
 }

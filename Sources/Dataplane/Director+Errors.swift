@@ -15,6 +15,14 @@ extension Director {
         drop(reason)
     }
 
+    /// Drop a packet that is only forwarded, for want of a route: a blackhole says nothing.
+    mutating func refuseForLackOfRoute(_ frame: inout Frame, _ packet: PacketDescription, _ route: RouteResult) {
+        switch route.kind {
+        case .blackhole, .broadcast: drop(.noRoute)
+        default: refuse(&frame, packet, .noRoute, .noRoute)
+        }
+    }
+
     /// Send an error about `packet` to its sender.
     mutating func sendError(_ error: ICMPError, about frame: Frame, _ packet: PacketDescription) {
         guard ICMPError.isAllowed(about: packet, frame.bytes) else { return }
@@ -25,7 +33,30 @@ extension Director {
         answer.interface = route.interface
         counters.countMade()
         if let entry = entryOfError(about: packet) { countOut(entry, length: answer.length &- EthernetHeader.length) }
+        translateOwnError(answer, about: packet)
         transmitMade(answer, route)
+    }
+
+    /// Where our host is the real server of a NAT connection, its errors are the server's, and translated like these
+    /// (`ip_vs_core.c`, `ip_vs_out_hook` at LOCAL_OUT).
+    @inline(never)
+    private func translateOwnError(_ answer: Frame, about packet: PacketDescription) {
+        guard Transport(packet.transportProtocol) != nil, packet.hasTransport else { return }
+        let key = packet.key.reversed
+        guard let found = table.find(key, hash: table.hash(key)), found.direction == .reply,
+            found.entry.method == .masquerading
+        else { return }
+        var made = PacketDescription()
+        let read =
+            packet.isV4
+            ? Classify.v4(answer.bytes, at: EthernetHeader.length, into: &made)
+            : Classify.v6(answer.bytes, at: EthernetHeader.length, into: &made)
+        guard case .packet = read,
+            let quoted = QuotedPacket(
+                answer.bytes, at: made.transportOffset &+ ICMPHeader.length, isV4: packet.isV4), quoted.hasPorts
+        else { return }
+        ICMPTranslation.rewriteReply(answer.bytes, made, quoted, found.entry)
+        countOut(found.entry, length: made.networkLength)
     }
 
     /// The DR or tunnel connection of a packet that an error of ours is about. The kernel's own errors pass its output
@@ -34,7 +65,7 @@ extension Director {
     private func entryOfError(about packet: PacketDescription) -> ConnectionEntry? {
         guard Transport(packet.transportProtocol) != nil, packet.hasTransport,
             let found = table.find(packet.key, hash: table.hash(packet.key)), found.direction == .request,
-            found.entry.method != .masquerading
+            !found.entry.hasReplies
         else { return nil }
         return found.entry
     }

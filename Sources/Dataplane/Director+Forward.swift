@@ -5,6 +5,7 @@ import Wire
 extension Director {
     @inline(__always)
     mutating func forward(_ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry) {
+        if entry.isFullNAT { return forwardFullNAT(&frame, packet, entry) }
         let route = routing.route(to: entry.destination)
         if route.isLocal { return deliverLocally(&frame, packet, entry) }
         guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }
@@ -26,13 +27,32 @@ extension Director {
     }
 
     /// The destination is an address of the director's own: the local stack gets the packet, rewritten as for a server.
+    ///
+    /// Live, the stack's own copy was kept from it by the guard, so it gets this one. What NAT rewrote it does not get: it
+    /// would answer past the director.
     private mutating func deliverLocally(
         _ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry
     ) {
         if entry.method == .masquerading {
             Masquerading.rewriteRequest(frame.bytes, packet, entry, frame.offload.checksumState)
+            return pass(frame)
         }
-        pass(frame)
+        guard hostSlot >= 0, routing.isLocal(packet.key.destination) else { return pass(frame) }
+        handToHost(frame)
+    }
+
+    private mutating func handToHost(_ frame: Frame) {
+        var own = frame
+        if datagramAtHand != nil {
+            guard let copy = outbox.copy(frame) else { return drop(.noBuffer) }
+            own = copy
+        }
+        // The loopback interface's own address.
+        EthernetHeader(unchecked: own.bytes).destination = .zero
+        own.interface = hostSlot
+        guard outbox.send(own) else { return drop(.noBuffer) }
+        counters.count(.forward, framesAtHand)
+        note(.handedToHost)
     }
 
     /// The error that waits with a packet quotes its headers as the client sent them, but the transport checksum as it
@@ -108,8 +128,10 @@ extension Director {
         guard let place = neighborQueue.reserve(route, now: now) else { return nil }
         let back = routing.route(to: packet.key.source)
         if ICMPError.isAllowed(about: packet, frame.bytes), back.isUsable {
-            let isDirect = entry.map { $0.method == .directRouting } ?? true
-            let source = isDirect ? back.source : packet.key.destination
+            // The kernel's error has the virtual address as its source but for IPv4 and DR, and for what it only forwards.
+            var isFromVirtual = false
+            if let entry { isFromVirtual = entry.method != .directRouting || !packet.isV4 }
+            let source = isFromVirtual ? packet.key.destination : back.source
             let length = writeError(
                 .hostUnreachable, about: frame, packet, source: source, to: neighborQueue.errorBytes(place))
             var slots: (service: UInt32, destination: UInt32)?
@@ -123,11 +145,7 @@ extension Director {
     @inline(__always)
     mutating func transmit(_ frame: inout Frame, _ packet: PacketDescription, _ hop: inout Hop, mtu: Int) {
         frame.interface = hop.route.interface
-        if packet.hasOptions {
-            // The kernel records the address a packet was sent to while that is its own, else the way out's.
-            let recorded = isOurs(packet.key.destination) ? packet.key.destination : hop.route.source
-            IPv4Options.record(recorded, frame.bytes, packet)
-        }
+        if packet.hasOptions { recordRoute(frame, packet, hop) }
         Ethernet.address(frame.bytes, from: routing.interface(hop.route.interface).mac, to: hop.mac)
         let egress = UInt64(1) << UInt64(truncatingIfNeeded: hop.route.interface)
         if frame.offload.isSuperFrame {
@@ -142,6 +160,13 @@ extension Director {
             frame.offload.needsChecksum = false
         }
         dispatch(frame, &hop, ends: framesAtHand)
+    }
+
+    /// Record a packet's route where its options ask for it: the kernel records the address a packet was sent to while that
+    /// is its own, else the way out's.
+    func recordRoute(_ frame: Frame, _ packet: PacketDescription, _ hop: borrowing Hop) {
+        let recorded = isOurs(packet.key.destination) ? packet.key.destination : hop.route.source
+        IPv4Options.record(recorded, frame.bytes, packet)
     }
 
     /// Send a frame whose Ethernet header is ready, or have it wait for the next hop's MAC.

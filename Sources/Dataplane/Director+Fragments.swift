@@ -15,9 +15,9 @@ extension Director {
     ) {
         completeChecksum(frame, packet)
         let identification = packet.isV4 ? 0 : UInt32(truncatingIfNeeded: nextRandom())
-        let cut = Fragmentation(
+        var cut = Fragmentation(
             frame.bytes, networkOffset: packet.networkOffset, networkLength: packet.networkLength, isV4: packet.isV4,
-            identification: identification, keepsDontFragment: datagramAtHand != nil)
+            identification: identification)
         var largest = mtu
         if let datagram = datagramAtHand {
             let original = fragments.largest(datagram)
@@ -25,6 +25,8 @@ extension Director {
             if keepsSizes(datagram, cut, mtu: largest) {
                 return transmitInOriginalFragments(frame, cut, datagram, &hop, ends: ends)
             }
+            // Only where it is cut anew does the kernel let the fragments have the DF bit that they came with.
+            cut.keepsDontFragment = true
         }
         let step = cut.step(mtu: largest)
         guard step > 0 else { return drop(.tooBig, &hop, ends: ends) }
@@ -40,7 +42,7 @@ extension Director {
     }
 
     /// IPv6's smallest MTU (RFC 8200 §5).
-    private static var leastV6MTU: Int { 1280 }
+    static var leastV6MTU: Int { 1280 }
 
     /// Whether the packet may be cut where it was cut before: what was put before it goes into the first fragment.
     func keepsSizes(_ datagram: Int, _ cut: Fragmentation, mtu: Int) -> Bool {

@@ -26,7 +26,7 @@ extension Director {
             let whole = frame
             return countAnswer { $0.answerSolicitation(whole, packet) }
         }
-        guard !ethernet.destination.isGroup else { return }
+        guard !ethernet.destination.isGroup, Self.isForOneHost(packet.key.destination) else { return }
         if isOurs(packet.key.destination) {
             let whole = frame
             countAnswer { $0.answer(whole, packet) }
@@ -34,6 +34,14 @@ extension Director {
             counters.withdraw(.pass)
             forwardAsRouter(&frame, packet)
         }
+    }
+
+    /// Whether a host answers or forwards what is sent to `address`: no group, no loopback, no "this network".
+    private static func isForOneHost(_ address: IPAddress) -> Bool {
+        if address.isV4 {
+            return address.v4 != 0 && address.v4 >> 24 != 127 && !address.isMulticast && address.v4 != 0xffff_ffff
+        }
+        return !address.isMulticast && !address.isLoopback && !address.isUnspecified
     }
 
     /// A frame that was counted as passed ends as a reply if `answer` sent one.
@@ -56,8 +64,12 @@ extension Director {
         case IPProtocol.udp:
             guard packet.hasTransport, hasValidTransportChecksum(frame, packet) else { return }
             sendError(.portUnreachable, about: frame, packet)
-        default:
+        case _ where packet.isV4:
             sendError(.protocolUnreachable, about: frame, packet)
+        default:
+            let header = IPv6Header(unchecked: frame.bytes.dropping(packet.networkOffset))
+            let place = header.offsetOfNextHeader(at: packet.transportOffset &- packet.networkOffset)
+            sendError(.unknownNextHeader(at: place), about: frame, packet)
         }
     }
 
@@ -76,16 +88,39 @@ extension Director {
     }
 
     /// A segment to a port that nobody listens on (RFC 9293 §3.10.7.1; `net/ipv4/tcp_ipv4.c`, `tcp_v4_send_reset`).
-    private mutating func reset(_ frame: Frame, _ packet: PacketDescription) {
+    mutating func reset(_ frame: Frame, _ packet: PacketDescription) {
         let bytes = frame.bytes.prefix(packet.networkOffset &+ packet.networkLength)
         guard packet.hasTransport, !packet.flags.contains(.rst), hasValidTransportChecksum(frame, packet),
             let segment = TCPHeader(bytes.dropping(packet.transportOffset))
         else { return }
+        var sequence = segment.acknowledgement
+        var acknowledgement: UInt32 = 0
+        var flags = TCPFlags.rst
+        if !packet.flags.contains(.ack) {
+            let length =
+                segment.payload.count + (packet.flags.contains(.syn) ? 1 : 0) + (packet.flags.contains(.fin) ? 1 : 0)
+            sequence = 0
+            acknowledgement = segment.sequence &+ UInt32(truncatingIfNeeded: length)
+            flags = TCPFlags(rawValue: TCPFlags.rst.rawValue | TCPFlags.ack.rawValue)
+        }
+        guard
+            let (answer, route) = makeSegment(
+                answering: packet, sequence: sequence, acknowledgement: acknowledgement, flags: flags)
+        else { return }
+        localOutput(answer, packet, .tcp)
+        counters.countMade()
+        transmitMade(answer, route)
+    }
+
+    /// A segment without data from the receiver of `packet` to its sender, and the way there.
+    mutating func makeSegment(
+        answering packet: PacketDescription, sequence: UInt32, acknowledgement: UInt32, flags: TCPFlags
+    ) -> (frame: Frame, route: RouteResult)? {
         let headers = packet.isV4 ? IPv4Header.minimumLength : IPv6Header.length
         let route = routing.route(to: packet.key.source)
         guard route.isUsable,
             var answer = outbox.make(EthernetHeader.length &+ headers &+ TCPHeader.minimumLength)
-        else { return }
+        else { return nil }
         answer.length = EthernetHeader.length &+ headers &+ TCPHeader.minimumLength
         answer.interface = route.interface
         let output = answer.bytes
@@ -94,24 +129,16 @@ extension Director {
         header.sourcePort = packet.key.destinationPort
         header.destinationPort = packet.key.sourcePort
         header.headerLength = TCPHeader.minimumLength
-        if packet.flags.contains(.ack) {
-            header.sequence = segment.acknowledgement
-            header.flags = .rst
-        } else {
-            let length =
-                segment.payload.count + (packet.flags.contains(.syn) ? 1 : 0) + (packet.flags.contains(.fin) ? 1 : 0)
-            header.acknowledgement = segment.sequence &+ UInt32(truncatingIfNeeded: length)
-            header.flags = TCPFlags(rawValue: TCPFlags.rst.rawValue | TCPFlags.ack.rawValue)
-        }
+        header.sequence = sequence
+        header.acknowledgement = acknowledgement
+        header.flags = flags
         TransportChecksum.fill(
             header.bytes, at: TCPHeader.checksumOffset, source: packet.key.destination, destination: packet.key.source,
             transportProtocol: IPProtocol.tcp)
         emitNetworkHeader(
             output, packet, fragmentWord: IPv4Header.dontFragment, identification: 0,
             length: headers &+ TCPHeader.minimumLength, transportProtocol: IPProtocol.tcp)
-        localOutput(answer, packet, .tcp)
-        counters.countMade()
-        transmitMade(answer, route)
+        return (answer, route)
     }
 
     /// A host's answer passes the kernel's output hook: where the host is the real server of a connection, it is the
@@ -129,7 +156,7 @@ extension Director {
             entry = found.entry
             Masquerading.rewriteReply(answer.bytes, made, entry, .complete)
         } else if let found = table.find(packet.key, hash: table.hash(packet.key)), found.direction == .request,
-            found.entry.method != .masquerading
+            !found.entry.hasReplies
         {
             entry = found.entry
         } else {
@@ -203,7 +230,8 @@ extension Director {
         reply.fillChecksum(source: packet.key.destination, destination: packet.key.source)
         emitNetworkHeader(
             answer.bytes, packet, fragmentWord: 0, identification: 0, length: IPv6Header.length &+ message.count,
-            transportProtocol: IPProtocol.icmpv6)
+            transportProtocol: IPProtocol.icmpv6,
+            service: IPv6Header(unchecked: frame.bytes.dropping(packet.networkOffset)).trafficClass)
         counters.countMade()
         transmitMade(answer, route)
     }
@@ -228,7 +256,7 @@ extension Director {
     private mutating func forwardAsRouter(_ frame: inout Frame, _ packet: PacketDescription) {
         guard packet.timeToLive > 1 else { return refuse(&frame, packet, .timeExceeded, .timeToLive) }
         let route = routing.route(to: packet.key.destination)
-        guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }
+        guard route.isUsable else { return refuseForLackOfRoute(&frame, packet, route) }
         let mtu = mtu(route)
         if segmentLength(frame, packet) > mtu, packet.doesNotFragment {
             return refuse(&frame, packet, .tooBig(mtu: mtu), .tooBig)

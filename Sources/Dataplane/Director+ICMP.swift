@@ -12,14 +12,26 @@ extension Director {
         if let wrapped = wrapped(frame, packet, quoted) { return tunnelError(frame, packet, quoted, wrapped) }
         guard Transport(quoted.key.transportProtocol) != nil, quoted.hasPorts else { return pass(frame) }
         let key = quoted.key.reversed
-        guard let found = table.find(key, hash: table.hash(key)) else { return pass(frame) }
-        if found.direction == .reply { return icmpReply(&frame, packet, quoted, found.entry) }
+        guard let found = table.find(key, hash: table.hash(key)) else {
+            guard settings[.scheduleIcmp] != 0 else { return pass(frame) }
+            return schedule(&frame, packet, quoted)
+        }
+        if found.direction == .reply { return icmpReplyToUs(frame, packet, found.entry) }
         icmpRequest(&frame, packet, quoted, found.entry)
+    }
+
+    /// From the servers' side, but sent to one of our addresses instead of the client's: counted, and the host's.
+    private mutating func icmpReplyToUs(_ frame: Frame, _ packet: PacketDescription, _ entry: ConnectionEntry) {
+        note(.entry(entry, .reply))
+        guard hasValidChecksum(frame, packet) else { return drop(.badICMP) }
+        countOut(entry, length: packet.networkLength)
+        pass(frame)
     }
 
     /// An ICMP packet through us.
     mutating func icmpTransit(_ frame: inout Frame, _ packet: PacketDescription) {
-        guard packet.hasTransport, isRelatedType(frame, packet) else { return pass(frame) }
+        guard packet.hasTransport else { return drop(.truncated) }
+        guard isRelatedType(frame, packet) else { return pass(frame) }
         let start = packet.transportOffset &+ ICMPHeader.length
         guard let quoted = QuotedPacket(frame.bytes, at: start, isV4: packet.isV4), quoted.hasPorts,
             Transport(quoted.key.transportProtocol) != nil
@@ -46,9 +58,10 @@ extension Director {
     }
 
     /// From the client's side, about what it received: to the real server.
-    private mutating func icmpRequest(
+    mutating func icmpRequest(
         _ frame: inout Frame, _ packet: PacketDescription, _ quoted: QuotedPacket, _ entry: ConnectionEntry
     ) {
+        if entry.isFullNAT { return errorFullNAT(&frame, packet, quoted, entry, .request) }
         let isNAT = entry.method == .masquerading
         if isNAT, !hasValidChecksum(frame, packet) { return drop(.badICMP) }
         note(.entry(entry, .request))
@@ -68,11 +81,13 @@ extension Director {
     private mutating func icmpReply(
         _ frame: inout Frame, _ packet: PacketDescription, _ quoted: QuotedPacket, _ entry: ConnectionEntry
     ) {
+        if entry.isFullNAT { return errorFullNAT(&frame, packet, quoted, entry, .reply) }
         note(.entry(entry, .reply))
         guard packet.timeToLive > 1 else { return drop(.timeToLive) }
         guard hasValidChecksum(frame, packet) else { return drop(.badICMP) }
         let route = routing.route(to: entry.client)
         guard route.isUsable else { return drop(.noRoute) }
+        if packet.doesNotFragment, longestPiece(frame, packet) > mtu(route) { return drop(.tooBig) }
         decrementTimeToLive(frame, packet)
         guard var hop = hop(route, frame, packet, nil) else { return drop(.neighborQueueFull) }
         ICMPTranslation.rewriteReply(frame.bytes, packet, quoted, entry)

@@ -104,7 +104,8 @@ extension Director {
             ? Classify.v4(first.bytes, at: EthernetHeader.length, into: &packet)
             : Classify.v6(first.bytes, at: EthernetHeader.length, into: &packet)
         guard case .packet = classification, isAnsweredForTimeout(packet) else { return }
-        if !isOurs(packet.key.destination) { decrementTimeToLive(first, packet) }
+        // IPv4 packets through us are put together on the way out, IPv6's at the door.
+        if isV4, !isOurs(packet.key.destination) { decrementTimeToLive(first, packet) }
         sendError(.reassemblyTimeExceeded, about: first, packet)
     }
 

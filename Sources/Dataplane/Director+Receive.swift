@@ -25,7 +25,7 @@ extension Director {
         // Ethernet padding is cut.
         frame.length = packet.networkOffset &+ packet.networkLength
         let source = packet.key.source.v4
-        guard source >> 24 != 127, source != 0xffff_ffff, source >> 28 != 0xe else { return drop(.martianSource) }
+        guard source >> 24 != 127, source != 0, source != 0xffff_ffff, source >> 28 != 0xe else { return drop(.martianSource) }
         if packet.hasOptions {
             switch IPv4Options.inspect(frame.bytes, packet) {
             case .sourceRoute: return drop(.sourceRoute)
@@ -52,8 +52,43 @@ extension Director {
     private mutating func accept(_ frame: inout Frame, _ packet: inout PacketDescription, isGroup: Bool) {
         guard !isGroup, !packet.key.destination.isMulticast else { return pass(frame) }
         guard !isOurs(packet.key.source) else { return drop(.martianSource) }
+        if frame.offload.needsChecksum, !Self.isRewritable(frame.offload, packet) {
+            guard Self.completeForeignChecksum(&frame, packet) else { return drop(.truncated) }
+        }
         if packet.isFragment, isGathered(packet) { return gather(frame, packet) }
         admit(&frame, &packet)
+    }
+
+    /// Whether a partial checksum is that of the packet's own TCP or UDP header, which is adjusted as addresses change.
+    @inline(__always)
+    private static func isRewritable(_ offload: OffloadFacts, _ packet: PacketDescription) -> Bool {
+        guard packet.hasTransport, !packet.isFragment, Int(offload.checksumStart) == packet.transportOffset else {
+            return false
+        }
+        switch packet.transportProtocol {
+        case IPProtocol.tcp: return Int(offload.checksumOffset) == TCPHeader.checksumOffset
+        case IPProtocol.udp: return Int(offload.checksumOffset) == UDPHeader.checksumOffset
+        default: return false
+        }
+    }
+
+    /// Complete any other partial checksum before anything else: SCTP's, which the virtio-net header cannot tell from a sum,
+    /// and one of a packet inside this one. False: it lies outside the packet.
+    @inline(never)
+    private static func completeForeignChecksum(_ frame: inout Frame, _ packet: PacketDescription) -> Bool {
+        let end = packet.networkOffset &+ packet.networkLength
+        let start = Int(frame.offload.checksumStart)
+        let field = Int(frame.offload.checksumOffset)
+        guard start >= packet.transportOffset, start &+ field &+ 2 <= end else { return false }
+        let covered = frame.bytes.prefix(end).dropping(start)
+        if packet.transportProtocol == IPProtocol.sctp, packet.hasTransport, start == packet.transportOffset {
+            SCTPHeader(unchecked: covered).fillChecksum()
+        } else {
+            // UDP alone has a field at this place, and no sum of 0.
+            TransportChecksum.complete(covered, at: field, isUDP: field == UDPHeader.checksumOffset)
+        }
+        frame.offload.needsChecksum = false
+        return true
     }
 
     /// Whether there are services of the packet's family. Without, the director is no part of its way.
@@ -104,7 +139,7 @@ extension Director {
         if let found = table.find(packet.key, hash: table.hash(packet.key)), found.direction == .reply {
             return reply(&frame, packet, found.entry, transport)
         }
-        if settings[.natIcmpSend] != 0, isStray(frame, packet, transport) {
+        if settings[.natIcmpSend] != 0, packet.timeToLive > 1, isStray(frame, packet, transport) {
             return refuse(&frame, packet, .portUnreachable, .strayReply, decremented: true)
         }
         pass(frame)

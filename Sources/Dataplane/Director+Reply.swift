@@ -7,10 +7,22 @@ extension Director {
     mutating func reply(
         _ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry, _ transport: Transport
     ) {
+        if entry.isFullNAT { return replyFullNAT(&frame, packet, entry, transport) }
         note(.entry(entry, .reply))
+        if slots.destination(entry.destinationSlot).isResetting {
+            return cutReply(&frame, packet, entry, transport)
+        }
+        carryReply(&frame, packet, entry, transport)
+    }
+
+    /// Translate a server's packet, count it, move the state, and send it to the client.
+    @inline(__always)
+    mutating func carryReply(
+        _ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry, _ transport: Transport
+    ) {
         guard packet.timeToLive > 1 else { return refuse(&frame, packet, .timeExceeded, .timeToLive) }
         let route = routing.route(to: packet.key.destination)
-        guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }
+        guard route.isUsable else { return refuseForLackOfRoute(&frame, packet, route) }
         let mtu = mtu(route)
         if longestPiece(frame, packet) > mtu, packet.doesNotFragment {
             return refuse(&frame, packet, .tooBig(mtu: mtu), .tooBig)

@@ -12,7 +12,10 @@ extension Director {
             if old.controlled == 0 { end(old) }
             entry = nil
         }
-        if let old = entry, !slots.destination(old.destinationSlot).isAvailable {
+        if let old = entry, !slots.destination(old.destinationSlot).isServing {
+            if slots.destination(old.destinationSlot).isAvailable {
+                return cutRequest(&frame, packet, old, transport)
+            }
             guard settings[.expireNodestConn] != 0 else {
                 note(.entry(old, .request))
                 return drop(.destinationGone)
@@ -83,7 +86,10 @@ extension Director {
         guard mode != 0, !packet.isFragment,
             transport.opens(flags: packet.flags, transport: frame.bytes.dropping(packet.transportOffset))
         else { return false }
-        if settings[.expireNodestConn] != 0, slots.destination(entry.destinationSlot).weight == 0 { return true }
+        let destination = slots.destination(entry.destinationSlot)
+        if settings[.expireNodestConn] != 0, destination.weight == 0 { return true }
+        // A SYN again of a handshake that goes on, while the real server may have answered, is none of these.
+        if destination.flags.contains(.draining), !entry.isEmbryonic { return true }
         return transport.isFinished(entry.state, flags: entry.flags, reuseMode: mode)
     }
 }

@@ -25,6 +25,7 @@ extension Director {
         }
         guard var hop = hop(route, frame, packet, entry) else { return drop(.neighborQueueFull) }
         frame.interface = route.interface
+        if packet.hasOptions { recordRoute(frame, packet, hop) }
         note(.wrapped(options.kind, overhead: overhead))
         let keepsWhole = settings[.pmtuDisc] != 0 && packet.doesNotFragment && packet.isV4
         var header = TunnelHeader(
@@ -125,7 +126,9 @@ extension Director {
             found.direction == .request, found.entry.method == .tunneling,
             found.entry.destination == quoted.key.destination
         else { return nil }
-        let options = slots.destination(found.entry.destinationSlot).tunnel
+        let destination = slots.destination(found.entry.destinationSlot)
+        guard destination.isAvailable else { return nil }
+        let options = destination.tunnel
         guard options.kind == contents.kind, options.kind != .gue || options.port == quoted.key.destinationPort else {
             return nil
         }
@@ -133,7 +136,7 @@ extension Director {
     }
 
     /// Tell the client what a router on the way to the destination said of the outer packet. An MTU is remembered; the
-    /// error about it still has the one that packets were sent by until now, as the kernel's has.
+    /// first error still has the one of the route, until a packet was sent by the one learned, as the kernel's has.
     mutating func tunnelError(
         _ frame: Frame, _ packet: PacketDescription, _ quoted: QuotedPacket, _ wrapped: Wrapped
     ) {
@@ -150,9 +153,9 @@ extension Director {
         var mtu = 0
         if isTooBig {
             let route = routing.route(to: destination)
-            mtu = pathMTUs.mtuInUse(to: destination, route: self.mtu(route), now: now) &- wrapped.contents.overhead
             let reported = packet.isV4 ? Int(rest & 0xffff) : Int(rest)
             pathMTUs.learn(destination, reported: reported, now: now)
+            mtu = pathMTUs.mtuInUse(to: destination, route: self.mtu(route), now: now) &- wrapped.contents.overhead
             guard inner.doesNotFragment, mtu > 0 else { return pass(frame) }
         }
         guard

@@ -11,6 +11,7 @@ public struct Director: ~Copyable {
     let table: ConnectionTable
     let slots: StateSlots
     let settings: SettingsView
+    let sourceRates: SourceRates
     let engine: EngineView
     /// Keep alive what the handles point to.
     private let owners: (Engine, EndCounters)
@@ -43,6 +44,7 @@ public struct Director: ~Copyable {
     var flushesDone: UInt32
     var flushCursor: UInt32
     var flushEnd: UInt32
+    var defense = DefenseProgress()
     var random: UInt64
     var identification: UInt16 = 1
     var lastRedirect: Tick?
@@ -56,6 +58,8 @@ public struct Director: ~Copyable {
     var pathMTUs = PathMTUCache()
     /// Whether nobody else answers for the host's addresses, as in a replay: live, the host's stack has its own copies.
     public var isWholeHost = false
+    /// Where frames for the host's own stack go that it has no copy of, a slot behind the interfaces'; -1: nowhere.
+    public var hostSlot = -1
     /// Interfaces, a bit each by slot, whose ports do not take super-frames.
     public var slotsWithoutSuperFrames: UInt64 = 0
     /// Interfaces, a bit each by slot, whose ports do not take partial checksums.
@@ -72,6 +76,7 @@ public struct Director: ~Copyable {
         table = engine.table
         slots = engine.slots
         settings = engine.settings.view
+        sourceRates = engine.sourceRates
         serviceRow = engine.serviceRow(worker: worker)
         destinationRow = engine.destinationRow(worker: worker)
         self.worker = UInt8(worker)
@@ -97,7 +102,7 @@ public struct Director: ~Copyable {
 
     /// Begin a batch: the snapshots and the clock that hold for all of it. Expired entries are ended, at most
     /// `Expiry.bound` of them.
-    /// - Returns: whether expired entries are left for the next batch.
+    /// - Returns: whether the next batch has entries left to end, and should not wait for frames.
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
@@ -108,11 +113,12 @@ public struct Director: ~Copyable {
         services = engine.services
         var budget = expiry.begin()
         while let entry = expiry.next(now: now, budget: &budget) { expire(entry) }
-        flushDeletedDestinations()
+        flushDestinations()
+        dropEntries()
         neighborQueue.expire(
             now: now, &outbox, routing, counters, services: serviceRow, destinations: destinationRow)
         endIncompleteDatagrams()
-        return expiry.isBehind(now: now)
+        return expiry.isBehind(now: now) || flushCursor < flushEnd || defense.entriesLeft > 0
     }
 
     /// Handle frames from `first` on, until all are done or the outbox is full.

@@ -81,6 +81,8 @@ public struct ExplainedPacket: Sendable {
             return "waits for the MAC of its next hop \(route.nextHop) on interface \(route.interface)"
         case .sent(let interface, let length):
             return "forwarded: \(length) bytes on interface \(interface)"
+        case .handedToHost:
+            return "the real server is this host: given to its stack"
         case .pass:
             return "left to the host: not balanced"
         case .drop(let reason):
@@ -91,6 +93,7 @@ public struct ExplainedPacket: Sendable {
     private static func describe(_ entry: ConnectionEntry) -> String {
         "\(endpoint(entry.client, entry.clientPort)) -> \(endpoint(entry.virtual, entry.virtualPort)) -> "
             + "\(endpoint(entry.destination, entry.destinationPort)), \(entry.method.listedName)"
+            + (entry.localPort == 0 ? "" : ", local \(endpoint(entry.local, entry.localPort))")
     }
 
     private static func scheduled(_ record: ServiceRecord, _ place: Int?, _ slots: StateSlots) -> String {
@@ -114,9 +117,12 @@ public struct ExplainedPacket: Sendable {
         return set.isEmpty ? "none" : set.joined(separator: "+")
     }
 
-    /// Which bytes of the headers differ.
+    /// Which bytes of the headers differ. A frame whose headers lie elsewhere (a tunnel's, or an error about the packet) is
+    /// shown as it begins.
     private static func changes(_ before: [UInt8], _ after: [UInt8]) -> [String] {
-        guard before.count == after.count, before.count >= 34, before[12] == 8, before[13] == 0 else {
+        guard before.count == after.count, before.count >= 34, before[12] == 8, before[13] == 0,
+            before[14..<18] == after[14..<18], before[23] == after[23]
+        else {
             return ["sent a frame that begins \(hexadecimal(after.prefix(54)))"]
         }
         let transport = 14 + Int(before[14] & 0xf) * 4

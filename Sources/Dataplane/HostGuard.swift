@@ -19,11 +19,15 @@ public protocol HostGuard: AnyObject, Sendable {
 extension Engine {
     /// The traffic that the rules make ours. Control thread.
     ///
-    /// - Parameter isHostAddress: whether the host has an address itself; of others every packet is ours.
-    public func ownedTraffic(isHostAddress: (IPAddress) -> Bool) -> OwnedTraffic {
+    /// - Parameter isHostAddress: whether the host has an address itself; of others every packet is ours, or none where the
+    ///   engine owns no addresses.
+    /// - Parameter keys: only of these services; nil: of all.
+    public func ownedTraffic(
+        of keys: Set<ServiceKey>? = nil, isHostAddress: (IPAddress) -> Bool
+    ) -> OwnedTraffic {
         var traffic = OwnedTraffic()
         var seen: Set<IPAddress> = []
-        for status in services() {
+        for status in keys.map({ $0.compactMap { service($0) } }) ?? services() {
             for destination in status.destinations where destination.destination.method != .fullNAT {
                 let key = destination.destination.key
                 guard case .address(let transportProtocol, _, let port) = status.service.key else {
@@ -44,6 +48,7 @@ extension Engine {
                 }
             }
             guard case .address(let transportProtocol, let address, let port) = status.service.key else { continue }
+            guard configuration.ownsAddresses || isHostAddress(address) else { continue }
             traffic.virtual.append(
                 OwnedTraffic.Endpoint(transportProtocol: transportProtocol, address: address, port: port))
             guard seen.insert(address).inserted, !isHostAddress(address) else { continue }

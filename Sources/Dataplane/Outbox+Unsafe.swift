@@ -16,8 +16,18 @@ public struct Outbox: ~Copyable {
     /// Frames for the host.
     public internal(set) var passedCount = 0
 
+    /// Most frames that one received frame becomes: 64 KB in pieces of 8 bytes, the smallest that fragments have, and
+    /// segments of a sender that is as mean as TCP allows.
+    static var mostFrames: Int { 8_192 }
+    /// Most bytes of the arena that these take, each with its headers and its headroom.
+    static var mostBytes: Int { 3 << 20 }
+    /// Frames that an outbox has room for by default: those of a batch, and then those of one frame.
+    public static var defaultCapacity: Int { 1_024 &+ mostFrames }
+    /// Bytes of made frames that an outbox has room for by default, likewise.
+    public static var defaultArena: Int { (1 << 20) &+ mostBytes }
+
     /// Room for `capacity` frames and `arena` bytes of made frames.
-    public init(capacity: Int = 1024, arena size: Int = 1 << 20) {
+    public init(capacity: Int = Outbox.defaultCapacity, arena size: Int = Outbox.defaultArena) {
         self.capacity = capacity
         unsafe frames = .allocate(capacity: capacity)
         unsafe passed = .allocate(capacity: capacity)
@@ -43,8 +53,8 @@ public struct Outbox: ~Copyable {
         unsafe UnsafeMutableBufferPointer(start: passed, count: passedCount)
     }
 
-    /// Whether there is room for whatever one more received frame may lead to: 64 KB in small fragments.
-    public var hasRoom: Bool { count &+ 160 < capacity && arenaSize &- used > 1 << 17 }
+    /// Whether there is room for whatever one more received frame may lead to.
+    public var hasRoom: Bool { count &+ Self.mostFrames < capacity && arenaSize &- used > Self.mostBytes }
 
     /// Whether there is room for so many made frames of `length` bytes at most.
     func hasRoom(for frames: Int, of length: Int) -> Bool {

@@ -33,6 +33,7 @@ public final class Worker: @unchecked Sendable {
     private let engine: Engine
     private let routing: RoutingPublication
     private let ports: [any Port]
+    private let hostPort: (any Port)?
     private let resolver: any NeighborResolver
     private let event: Int32
     private let hostForwards = Atomic<Bool>(false)
@@ -48,14 +49,16 @@ public final class Worker: @unchecked Sendable {
     }
 
     /// A worker over `ports`, whose places are the interfaces' slots.
+    /// - Parameter hostPort: gives frames to the host's own stack: a port on its loopback interface.
     public init(
         _ configuration: WorkerConfiguration, engine: Engine, routing: RoutingPublication, ports: [any Port],
-        resolver: any NeighborResolver
+        hostPort: (any Port)? = nil, resolver: any NeighborResolver
     ) {
         self.configuration = configuration
         self.engine = engine
         self.routing = routing
         self.ports = ports
+        self.hostPort = hostPort
         self.resolver = resolver
         event = CLinuxNet_openEvent()
     }
@@ -130,8 +133,10 @@ public final class Worker: @unchecked Sendable {
             if !port.capabilities.carriesSuperFrames { director.slotsWithoutSuperFrames |= 1 << UInt64(slot) }
             if !port.capabilities.carriesPartialChecksums { director.slotsWithoutPartialChecksums |= 1 << UInt64(slot) }
         }
+        // Without a guard the host has its own copy.
+        if configuration.isGuarded, hostPort != nil { director.hostSlot = ports.count }
         let frames = UnsafeMutableBufferPointer<Frame>.allocate(capacity: Self.batch)
-        let sorted = UnsafeMutableBufferPointer<Frame>.allocate(capacity: 2048)
+        let sorted = UnsafeMutableBufferPointer<Frame>.allocate(capacity: Outbox.defaultCapacity)
         defer {
             unsafe frames.deallocate()
             unsafe sorted.deallocate()
@@ -180,18 +185,23 @@ public final class Worker: @unchecked Sendable {
         let frames = unsafe director.outbox.sending
         let first = unsafe frames[0].interface
         if unsafe frames.allSatisfy({ $0.interface == first }) {
-            unsafe ports[first].transmit(frames)
+            unsafe port(first).transmit(frames)
         } else {
-            for (slot, port) in ports.enumerated() {
+            for slot in 0...ports.count {
                 var used = 0
                 for place in 0..<count where unsafe frames[place].interface == slot {
                     unsafe sorted[used] = frames[place]
                     used += 1
                 }
-                if used > 0 { unsafe port.transmit(UnsafeMutableBufferPointer(rebasing: sorted[..<used])) }
+                if used > 0 { unsafe port(slot).transmit(UnsafeMutableBufferPointer(rebasing: sorted[..<used])) }
             }
         }
         director.outbox.empty()
+    }
+
+    /// The port of a slot; the one behind the interfaces' is the host's.
+    private func port(_ slot: Int) -> any Port {
+        if slot == ports.count, let hostPort { hostPort } else { ports[slot] }
     }
 
     private func wait(_ director: inout Director, _ descriptors: inout [pollfd]) {

@@ -110,6 +110,19 @@ public final class Guard: Sendable {
         }
     }
 
+    /// Let this be dropped too from now on, beside what `update` was given last. One transaction, as small as what is new.
+    ///
+    /// - Throws: What the kernel said; then nothing has changed.
+    public func include(_ traffic: GuardedTraffic) throws(NetlinkError) {
+        var traffic = traffic
+        try change { state, transaction in
+            if state.asksRoutes { traffic.hostAddresses = [] }
+            let new = traffic.elements.subtracting(state.applied)
+            GuardTable(transaction: transaction, asksRoutes: state.asksRoutes).insert(new)
+            return { $0.applied.formUnion(new) }
+        }
+    }
+
     /// Hook interfaces that were made anew under their names since they were hooked; to be called when the routing
     /// monitor has something to tell.
     ///

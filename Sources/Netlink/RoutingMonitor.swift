@@ -82,6 +82,11 @@ public final class RoutingMonitor: Sendable {
     public func keepFresh(_ destinations: Set<IPAddress>) {
         loop.change { $0.destinations = destinations }
     }
+
+    /// Keep the next hops of these addresses resolved too.
+    public func keepFresh(adding destinations: Set<IPAddress>) {
+        loop.change { $0.destinations.formUnion(destinations) }
+    }
 }
 
 /// Milliseconds since some moment, never going back.

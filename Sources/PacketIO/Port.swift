@@ -60,6 +60,8 @@ public protocol Port: AnyObject {
 public enum PortKind: String, CaseIterable, Hashable, Sendable {
     /// `PacketSocket`: a network interface through AF_PACKET.
     case packet
+    /// `XDPPort`: a network interface through AF_XDP.
+    case xdp
     /// `CapturePort`: capture files.
     case capture
     /// `LoopbackPort`: queues in memory.
@@ -72,6 +74,7 @@ public enum PortKind: String, CaseIterable, Hashable, Sendable {
     public var summary: String {
         switch self {
         case .packet: "a network interface, through a packet socket"
+        case .xdp: "a network interface, through AF_XDP sockets: small frames only"
         case .capture: "capture files: plays one, writes another"
         case .loopback: "queues in memory, for tests"
         }

@@ -10,6 +10,8 @@ public enum PortError: Error, Hashable, Sendable {
     case notPermitted(action: String)
     /// There is no memory for the frame buffers.
     case noMemory(action: String, bytes: Int)
+    /// The interface, or this kernel, cannot do `action`.
+    case unsuitable(action: String, reason: String)
     /// A system call failed with `errno`.
     case system(action: String, errno: Int32)
 
@@ -32,6 +34,8 @@ extension PortError: CustomStringConvertible {
             "\(action): not permitted; run as root or give the program the capability CAP_NET_RAW"
         case .noMemory(let action, let bytes):
             "\(action): no memory for \(bytes) bytes of frame buffers; free some or raise the limit"
+        case .unsuitable(let action, let reason):
+            "\(action): \(reason); use a packet socket"
         case .system(let action, let errno):
             "\(action): \(errnoText(errno))"
         }

@@ -44,7 +44,7 @@ final class Session {
     func set(_ name: String, _ value: String) {
         if name == "net.ipv4.ip_forward" { forwards = value != "0" }
         if let setting = Setting(name: name), name.contains("vs"), let number = Int32(value) {
-            engine.settings[setting] = number
+            engine.set(setting, to: number)
         }
     }
 

@@ -88,6 +88,24 @@ extension IPv6Header {
     /// twice: six.
     @inlinable public static var extensionHeaderLimit: Int { 8 }
 
+    /// Offset of the byte that names the header at `transport`, where `findTransport` found it.
+    public func offsetOfNextHeader(at transport: Int) -> Int {
+        var next = nextHeader
+        var named = 6
+        var offset = Self.length
+        while offset < transport {
+            let units = Int(bytes[offset &+ 1])
+            named = offset
+            switch next {
+            case IPProtocol.fragment: offset &+= IPv6Fragment.length
+            case IPProtocol.authentication: offset &+= (units &+ 2) &* 4
+            default: offset &+= (units &+ 1) &* 8
+            }
+            next = bytes[named]
+        }
+        return named
+    }
+
     /// Walk over the extension headers (RFC 8200 §4): hop-by-hop and destination options, routing, fragment and
     /// authentication. As the kernel's `ipv6_find_hdr`, it ends at a fragment that is not the first, for what follows is
     /// no header.

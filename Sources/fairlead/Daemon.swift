@@ -1,7 +1,9 @@
 import Balancer
+import Configuration
 import Control
 import Dataplane
 import Foundation
+import Kubernetes
 import Logging
 import Netlink
 import PacketIO
@@ -20,10 +22,14 @@ final class Daemon: Service {
     private let resolver: MonitorResolver
     private let hostGuard: Guard?
     private let socketPath: String
-    /// Held while the rules are changed or listed; what it holds is the revision that ports and guard know.
-    private let rules = Mutex<UInt64?>(nil)
+    /// Held while the rules are changed or listed; what it holds is what ports and guard know of them.
+    private let rules = Mutex(FollowedRules())
+    private let kubernetes = KubernetesRules()
 
-    init(_ options: Fairlead.Run) throws {
+    /// Set in `init`, when the engine is there, and never after.
+    private let keeping = Mutex<RuleKeeper?>(nil)
+
+    init(_ options: Fairlead.Run, _ file: ConfigurationFile? = nil) throws {
         var logger = Logger(label: "fairlead")
         logger.logLevel = .notice
         self.logger = logger
@@ -34,7 +40,7 @@ final class Daemon: Service {
             EngineConfiguration(
                 entries: options.connections,
                 secret: HashSecret(.random(in: .min ... .max), .random(in: .min ... .max)),
-                memory: .mapped))
+                memory: .mapped, ownsAddresses: !options.onlyHostAddresses))
         routing = RoutingPublication(monitor.snapshot, table: engine.table)
         resolver = MonitorResolver(monitor)
         do {
@@ -46,11 +52,14 @@ final class Daemon: Service {
         worker = Worker(
             WorkerConfiguration(
                 number: 0, processor: options.processor, seed: .random(in: .min ... .max), isGuarded: hostGuard != nil),
-            engine: engine, routing: routing, ports: ports, resolver: resolver)
+            engine: engine, routing: routing, ports: ports,
+            hostPort: hostGuard == nil ? nil : try PacketSocket(interface: "lo"), resolver: resolver)
         engine.network = { [routing] in routing.snapshot }
-        for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
         engine.advance(milliseconds: Worker.milliseconds)
-        if let path = options.rules { try load(path) }
+        try loadRules(options, file)
+        for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
+        // What the rules moved while they came, line by line, is no news.
+        _ = engine.takeTableDisruptions()
         try ownTraffic(announces: false)
     }
 
@@ -61,6 +70,36 @@ final class Daemon: Service {
         rules.withLock { _ in
             engine.advance(milliseconds: Worker.milliseconds)
             return body(engine)
+        }
+    }
+
+    private var keeper: RuleKeeper? { keeping.withLock { $0 } }
+
+    /// The rules to start with: a file's, or else those that were in force last.
+    private func loadRules(_ options: Fairlead.Run, _ file: ConfigurationFile?) throws {
+        let folder = try options.state.map { try StateFolder($0 == "auto" ? StateFolder.defaultPath() : $0) }
+        let keeper = RuleKeeper(self, folder: folder)
+        keeping.withLock { $0 = keeper }
+        if let file, let path = options.config {
+            try keeper.start(file)
+            keeper.begin(origin: "run --config \(path)")
+        } else if let path = options.rules {
+            try engine.changeRules { () throws in try load(path) }
+            keeper.begin(origin: "run --rules \(path)")
+        } else {
+            for line in try keeper.restore() ?? [] { logger.notice("\(line)") }
+            keeper.begin(origin: "run")
+        }
+    }
+
+    /// Lend the rules to a command, and log what it moved in the tables of hashing schedulers.
+    private func changeTable(_ body: (any RuleTable) -> TableAnswer) -> TableAnswer {
+        withTable { table in
+            let answer = body(table)
+            for (service, disruption) in engine.takeTableDisruptions() {
+                logger.notice("\(disruption.line(service))")
+            }
+            return answer
         }
     }
 
@@ -96,14 +135,57 @@ final class Daemon: Service {
     /// packets come to us, then they are kept from the host.
     private func ownTraffic(announces: Bool = true) throws {
         try rules.withLock { known in
-            guard known != engine.revision else { return }
-            let snapshot = routing.snapshot
-            let traffic = engine.ownedTraffic(isHostAddress: { snapshot.isLocal($0) })
-            for port in ports { _ = try port.own(traffic) }
-            try hostGuard?.update(GuardedTraffic(traffic, hostAddresses: snapshot.hostAddresses))
-            resolver.keepFresh(Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses))
-            known = engine.revision
-            worker.announce(traffic.arpFor + traffic.ndFor)
+            guard known.revision != engine.revision else { return }
+            if let changed = engine.takeChangedServices(), known.revision != nil,
+                engine.ruleCount > FollowedRules.few, try include(changed.union(known.added))
+            {
+                known.added.formUnion(changed)
+                known.revision = engine.revision
+                return
+            }
+            let traffic = ownedTraffic()
+            try own(traffic, SocketFilter(traffic, limit: PacketSocket.filterLimit), &known)
+        }
+    }
+
+    private func ownedTraffic(of keys: Set<ServiceKey>? = nil) -> OwnedTraffic {
+        let snapshot = routing.snapshot
+        return engine.ownedTraffic(of: keys, isHostAddress: { snapshot.isLocal($0) })
+    }
+
+    /// Own exactly this traffic.
+    private func own(_ traffic: OwnedTraffic, _ filter: SocketFilter, _ known: inout FollowedRules) throws {
+        for port in ports { _ = try port.own(traffic, filter: filter) }
+        try hostGuard?.update(GuardedTraffic(traffic, hostAddresses: routing.snapshot.hostAddresses))
+        resolver.keepFresh(Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses))
+        known = FollowedRules(revision: engine.revision)
+        worker.announce(traffic.arpFor + traffic.ndFor)
+    }
+
+    /// Own the traffic of these services too, which costs what these services cost and not what all do.
+    /// - Returns: false when there is no room for that.
+    private func include(_ keys: Set<ServiceKey>) throws -> Bool {
+        let traffic = ownedTraffic(of: keys)
+        for port in ports where try !port.include(traffic) { return false }
+        try hostGuard?.include(GuardedTraffic(traffic, hostAddresses: routing.snapshot.hostAddresses))
+        resolver.keepFresh(
+            adding: Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses(of: keys)))
+        worker.announce(traffic.arpFor + traffic.ndFor)
+        return true
+    }
+
+    /// Own exactly what the rules say, where `include` left more. The filter is made while others may use the rules.
+    private func tighten() throws {
+        let (revision, traffic) = rules.withLock { known in
+            (engine.revision, known.added.isEmpty ? nil : ownedTraffic())
+        }
+        guard let traffic else { return }
+        let filter = SocketFilter(traffic, limit: PacketSocket.filterLimit)
+        try rules.withLock { known in
+            // After another change there will be another turn.
+            guard engine.revision == revision, known.revision == revision else { return }
+            _ = engine.takeChangedServices()
+            try own(traffic, filter, &known)
         }
     }
 
@@ -115,7 +197,7 @@ final class Daemon: Service {
         do {
             try hostGuard?.follow(snapshot.interfaces)
             if before.hostAddresses != snapshot.hostAddresses {
-                rules.withLock { $0 = nil }
+                rules.withLock { $0 = FollowedRules() }
                 try ownTraffic()
             }
         } catch {
@@ -143,7 +225,9 @@ final class Daemon: Service {
             }
             group.addTask {
                 try await cancelWhenGracefulShutdown {
-                    try await server.run(ready: { [socketPath = self.socketPath] in Host.announceReady(socketPath) })
+                    try await server.run(ready: { [socketPath = self.socketPath] in
+                        Host.announceReady("fairlead: ready, control socket \(socketPath)")
+                    })
                 }
             }
             defer { group.cancelAll() }
@@ -153,17 +237,30 @@ final class Daemon: Service {
 
     /// Fold counters, let deleted destinations go, and look at the host's switches.
     private func keepTime() async {
+        var turn = 0
+        defer { keeper?.saveIfChanged() }
         while !Task.isCancelled {
             rules.withLock { _ in engine.advance(milliseconds: Worker.milliseconds) }
             worker.setHostForwards(Host.forwards)
+            turn += 1
+            if turn % 4 == 2 {
+                do {
+                    try tighten()
+                } catch {
+                    logger.error("traffic of deleted rules is still taken: \(error)")
+                }
+            }
+            // Once a second: many changes in a row are saved together.
+            if turn % 4 == 0, let problem = keeper?.saveIfChanged() { logger.error("\(problem)") }
             try? await Task.sleep(for: .milliseconds(250))
         }
     }
 
     private var handlers: [String: ControlServer.Handler] {
         let commands = ControlServer.commandHandler(
-            CommandExecutor(resolver: SystemResolver(), savesThresholds: true), withTable: { [self] in withTable($0) })
-        return [
+            CommandExecutor(resolver: SystemResolver(), savesThresholds: true),
+            withTable: { [self] in changeTable($0) })
+        let own: [String: ControlServer.Handler] = [
             CommandRequest.route: { [self] body in
                 let reply = await commands(body)
                 do {
@@ -182,9 +279,45 @@ final class Daemon: Service {
                 }
                 return reply
             },
+            SyncRequest.route: { [self] body in
+                let reply = rules.withLock { _ in
+                    engine.advance(milliseconds: Worker.milliseconds)
+                    return kubernetes.answer(body, engine) { _ = try Settings.apply($0, to: engine) }
+                }
+                do {
+                    try ownTraffic()
+                } catch {
+                    logger.error("a change of the rules is not in force everywhere: \(error)")
+                }
+                return reply.encoded
+            },
             ExplainRequest.route: { [worker] body in await ExplainRequest.answer(body, worker) },
             StatusReport.route: { [self] _ in StatusReport(engine, worker, ports).encoded },
+            DrainRequest.route: { [self] body in
+                let reply = rules.withLock { _ in
+                    engine.advance(milliseconds: Worker.milliseconds)
+                    return DrainRequest.answer(body, engine, resolver: SystemResolver())
+                }
+                do {
+                    try ownTraffic()
+                } catch {
+                    logger.error("a change of the rules is not in force everywhere: \(error)")
+                }
+                return reply
+            },
             SysctlRequest.route: { [self] body in rules.withLock { _ in SysctlRequest.answer(body, engine) } },
         ]
+        return own.merging(keeper?.handlers ?? [:]) { own, _ in own }
     }
+}
+
+extension Daemon: RuleAccess {
+    func withEngine<Value: Sendable>(_ body: (Engine) -> Value) -> Value {
+        rules.withLock { _ in
+            engine.advance(milliseconds: Worker.milliseconds)
+            return body(engine)
+        }
+    }
+
+    func followRules() throws { try ownTraffic() }
 }

@@ -37,7 +37,24 @@ struct Fairlead: AsyncParsableCommand {
         discussion: """
             `fairlead ipvsadm …`, or the same program called as `ipvsadm`, takes ipvsadm's command line.
             """,
-        subcommands: [Run.self, Ipvsadm.self, Mark.self, Replay.self, Explain.self, Status.self, Sysctl.self])
+        subcommands: [
+            Run.self,
+            Ipvsadm.self,
+            Mark.self,
+            Lint.self,
+            Plan.self,
+            Apply.self,
+            History.self,
+            Rollback.self,
+            Export.self,
+            Kube.self,
+            Replay.self,
+            Drain.self,
+            Explain.self,
+            Status.self,
+            Sysctl.self,
+            Decap.self,
+        ])
 
     /// Listed for help only: `Program` handles it before anything is parsed.
     struct Ipvsadm: ParsableCommand {

@@ -14,6 +14,8 @@ final class MonitorResolver: NeighborResolver {
     func resolve(interface slot: Int, address: IPAddress) { try? monitor.resolve(interface: slot, address: address) }
 
     func keepFresh(_ destinations: Set<IPAddress>) { monitor.keepFresh(destinations) }
+
+    func keepFresh(adding destinations: Set<IPAddress>) { monitor.keepFresh(adding: destinations) }
 }
 
 extension GuardedTraffic {
@@ -34,7 +36,19 @@ extension GuardedTraffic {
 extension Engine {
     /// Addresses of destinations whose replies are not owned as a server's: reached without NAT, or by FULLNAT.
     var directAddresses: [IPAddress] {
-        services().flatMap(\.destinations).filter {
+        var addresses: [IPAddress] = []
+        forEachRule { _, destinations, _ in
+            for destination in destinations
+            where destination.method == .directRouting || destination.method == .fullNAT {
+                addresses.append(destination.key.address)
+            }
+        }
+        return addresses
+    }
+
+    /// The same, of some services.
+    func directAddresses(of keys: Set<ServiceKey>) -> [IPAddress] {
+        keys.compactMap { service($0) }.flatMap(\.destinations).filter {
             $0.destination.method == .directRouting || $0.destination.method == .fullNAT
         }.map(\.destination.key.address)
     }

@@ -8,9 +8,9 @@ enum Host {
         FileManager.default.contents(atPath: "/proc/sys/net/ipv4/ip_forward")?.first == UInt8(ascii: "1")
     }
 
-    /// Say that clients can connect: a line on standard output, and systemd where it asked (`sd_notify(3)`).
-    static func announceReady(_ path: String) {
-        FileHandle.standardOutput.write(Data("fairlead: ready, control socket \(path)\n".utf8))
+    /// Say that the program serves: a line on standard output, and systemd where it asked (`sd_notify(3)`).
+    static func announceReady(_ line: String) {
+        FileHandle.standardOutput.write(Data("\(line)\n".utf8))
         if let socket = ProcessInfo.processInfo.environment["NOTIFY_SOCKET"] { notify(socket) }
     }
 

@@ -37,12 +37,15 @@ extension Settings {
             throw Failure("no setting \(name); `fairlead sysctl` lists those there are")
         }
         if parts.count > 1 {
-            guard let value = Int32(parts[1].trimmingCharacters(in: .whitespaces)), value >= 0 else {
-                throw Failure("\(setting.name) takes a number from 0 on, not \"\(parts[1])\"")
+            let range = setting.range
+            guard let value = Int32(parts[1].trimmingCharacters(in: .whitespaces)), range.contains(value) else {
+                let numbers = range.upperBound == .max ? "from 0 on" : "from \(range.lowerBound) to \(range.upperBound)"
+                throw Failure("\(setting.name) takes a number \(numbers), not \"\(parts[1])\"")
             }
-            engine.settings[setting] = value
+            engine.set(setting, to: value)
         }
-        let remark = setting.reasonItIsInert.map { "  (without effect here: \($0))" } ?? ""
+        var remark = setting.isBeyondKernel ? "  (the kernel has no such setting)" : ""
+        if let reason = setting.reasonItIsInert { remark = "  (without effect here: \(reason))" }
         return "net.ipv4.vs.\(setting.name) = \(engine.settings[setting])\(remark)"
     }
 }

@@ -182,6 +182,42 @@ import Testing
         }
     }
 
+    @Test func largeRequestsShareABoundedRoomThatSmallOnesDoNotNeed() async throws {
+        let folder = try Folder()
+        let path = folder.path + "/control"
+        try await serving(path) {
+            let refusals = try await blocking {
+                // Five of 31 MB, each short of its last byte: there is room for four.
+                let length = 31 << 20
+                let sockets = try (0..<5).map { _ in try Held(path) }
+                for held in sockets { try held.write("POST /echo HTTP/1.1\r\nContent-Length: \(length)\r\n\r\n") }
+                let isRefused = try sockets.map { held in try !held.write(zeros: length - 1) }
+                let client = CommandClient(place: ControlSocketPath(chosen: path, folders: []))
+                #expect(client.run(["-Ln"]) { Data() }.status == 0)
+                let reply = try sockets[4].readToEnd()
+                #expect(String(decoding: reply, as: UTF8.self).hasPrefix("HTTP/1.1 503"))
+                // The first one ends; what it held is free again.
+                #expect(try sockets[0].write(zeros: 1))
+                #expect(try sockets[0].readToEnd().count > length)
+                return isRefused
+            }
+            #expect(refusals == [false, false, false, false, true])
+            let body = Data(count: 31 << 20)
+            let echoed = try await blocking { try ControlClient(path: path).send(body, to: "/echo") }
+            #expect(echoed == body)
+        }
+    }
+
+    /// A connection that can be kept in an array.
+    private final class Held {
+        private let socket: UnixSocket
+        init(_ path: String) throws { socket = try UnixSocket(connectedTo: path, timeout: 60) }
+        @discardableResult
+        func write(_ text: String) throws -> Bool { try socket.write(Data(text.utf8)) }
+        func write(zeros count: Int) throws -> Bool { try socket.write(Data(count: count)) }
+        func readToEnd() throws -> Data { try socket.readToEnd() }
+    }
+
     @Test func otherRoutesAreServedAndUnknownOnesRefused() async throws {
         let folder = try Folder()
         let path = folder.path + "/control"

@@ -16,11 +16,15 @@ import Testing
         "PacketIO": ["Wire", "Balancer", "CLinuxNet", "CPcap", "Glibc", "Synchronization"],
         "Dataplane": ["Wire", "Balancer", "PacketIO", "CLinuxNet", "Glibc", "Synchronization"],
         "Netlink": ["Wire", "Balancer", "CLinuxNet", "CMnl", "Glibc", "Synchronization", "SystemPackage"],
-        "Control": ["Wire", "Balancer", "Foundation", "Dispatch", "Glibc", "Logging", "Synchronization"],
+        "Configuration": ["Wire", "Balancer", "Foundation", "Yams"],
+        "Control": ["Wire", "Balancer", "Configuration", "Foundation", "Dispatch", "Glibc", "Logging", "Synchronization"],
+        "Kubernetes": ["Wire", "Balancer", "Control", "Foundation", "Glibc", "Synchronization", "Yams"],
         "Replay": ["Wire", "Balancer", "PacketIO", "Dataplane", "Control", "Foundation"],
+        "Decapsulation": ["Wire", "CLinuxNet", "Glibc", "Synchronization"],
         "fairlead": [
-            "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Control", "Replay", "ArgumentParser", "Foundation",
-            "Glibc", "Logging", "ServiceLifecycle", "Synchronization", "UnixSignals",
+            "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Configuration", "Control", "Kubernetes", "Replay",
+            "Decapsulation", "ArgumentParser", "Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
+            "UnixSignals",
         ],
     ]
 
@@ -57,7 +61,9 @@ import Testing
     @Test func everyModuleHasARule() throws {
         let folders = try FileManager.default.contentsOfDirectory(
             atPath: Self.root.appendingPathComponent("Sources").path)
-        #expect(Set(folders.filter { !$0.hasPrefix("C") || $0 == "Control" }) == Set(Self.allowed.keys))
+        // What is left out are the targets in C.
+        let modules = folders.filter { !$0.hasPrefix("C") || $0.hasPrefix("Con") }
+        #expect(Set(modules) == Set(Self.allowed.keys))
     }
 
     @Test func theListUnderstandsImports() {
@@ -147,6 +153,7 @@ import Testing
         let test: String
         switch kind {
         case .packet: (folder, test) = ("PacketSocket", "PacketSocket/PacketSocketTests")
+        case .xdp: (folder, test) = ("XDPSocket", "XDPSocket/XDPSocketTests")
         case .capture: (folder, test) = ("Capture", "Capture/CapturePortTests")
         case .loopback: (folder, test) = ("Loopback", "Loopback/LoopbackPortTests")
         }

@@ -29,6 +29,22 @@ import Wire
         #expect(bed.counters.total(.pass) == 1 && bed.entries.count == 1)
     }
 
+    /// Live the guard keeps the stack's own copy from it; the packet comes back to it by the loopback interface, as it was.
+    @Test func handsLocalServersWhatTheGuardKeepsFromThem() throws {
+        let bed = try TestDirector()
+        bed.director.hostSlot = 2
+        try bed.serve("192.0.2.1:80", IPProtocol.tcp, ["192.0.2.1:80"], method: .directRouting)
+        let request = TestDirector.request(.syn, to: "192.0.2.1:80")
+        let sent = try #require(bed.receive(request.frame()).first)
+        #expect(sent.interface == 2)
+        #expect(sent.bytes == request.setting(\.destinationMAC, .zero).frame())
+        #expect(bed.counters.total(.forward) == 1 && bed.counters.total(.pass) == 0)
+        // An address that the host does not have leads to nothing there.
+        try bed.serve(TestDirector.virtual, IPProtocol.tcp, ["192.0.2.1:80"], method: .directRouting)
+        #expect(bed.receive(TestDirector.request(.syn).frame()).isEmpty)
+        #expect(bed.counters.total(.pass) == 1)
+    }
+
     /// The entry is made, and its state moved, before the TTL is looked at.
     @Test func tellsOfAUsedUpTTL() throws {
         let bed = try TestDirector()

@@ -130,7 +130,7 @@ import Wire
     @Test func stopsForAFullOutbox() throws {
         let bed = try TestDirector()
         try bed.serve()
-        bed.director.outbox = Outbox(capacity: 170, arena: 1 << 18)
+        bed.director.outbox = Outbox(capacity: Outbox.mostFrames + 10, arena: Outbox.mostBytes + (1 << 17))
         let heaps = (0..<64).map { HeapPacket(TestDirector.request(.syn, port: 1000 + UInt16($0)).frame()) }
         var frames = heaps.map { $0.frame() }
         var ports: [UInt16] = []

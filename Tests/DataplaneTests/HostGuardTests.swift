@@ -58,4 +58,15 @@ import Wire
             ])
         #expect(bed.engine.ownedTraffic { _ in true }.addresses.isEmpty, "where the host has the address, it answers")
     }
+
+    @Test func withoutAddressesOfItsOwnOnlyTheHostsAreServed() throws {
+        let bed = try TestDirector(ownsAddresses: false)
+        try bed.serve(TestDirector.virtual, IPProtocol.tcp, ["10.0.2.11:8080"])
+        try bed.serve("192.0.2.1:53", IPProtocol.udp, ["10.0.2.12:53"])
+        let traffic = bed.engine.ownedTraffic { bed.snapshot.isLocal($0) }
+        #expect(traffic.virtual.map { "\($0.address) \($0.port)" } == ["192.0.2.1 53"])
+        #expect(traffic.addresses.isEmpty && traffic.arpFor.isEmpty && traffic.ndFor.isEmpty)
+        #expect(traffic.servers.count == 2, "entries that live on still have replies")
+        #expect(!bed.engine.serviceTable.owns(TestDirector.virtual.address))
+    }
 }

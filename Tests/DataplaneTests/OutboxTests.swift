@@ -48,9 +48,9 @@ import Wire
     }
 
     /// Room for whatever one more frame may lead to, and for a number of made frames.
-    @Test(arguments: [(1024, 1 << 20, true), (160, 1 << 20, false), (1024, 1 << 17, false)])
-    func knowsWhetherThereIsRoom(capacity: Int, arena: Int, expected: Bool) {
-        let hasRoom = Outbox(capacity: capacity, arena: arena).hasRoom
+    @Test(arguments: [(1, 64, true), (0, 64, false), (1, 0, false)])
+    func knowsWhetherThereIsRoom(frames: Int, bytes: Int, expected: Bool) {
+        let hasRoom = Outbox(capacity: Outbox.mostFrames + frames, arena: Outbox.mostBytes + bytes).hasRoom
         #expect(hasRoom == expected)
     }
 

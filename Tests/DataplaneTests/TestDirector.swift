@@ -32,7 +32,7 @@ final class TestDirector {
 
     init(
         hostOwnsVirtual: Bool = false, entries: Int = 4096, serverMTU: Int = 1500, sendsRedirects: Bool = false,
-        routes: [String] = [], seed: UInt64 = 7
+        routes: [String] = [], seed: UInt64 = 7, ownsAddresses: Bool = true
     ) throws {
         let virtual = hostOwnsVirtual ? ["203.0.113.80/32", "2001:db8:80::80/128"] : []
         let interfaces = [
@@ -60,7 +60,9 @@ final class TestDirector {
             neighbors: neighbors)
         snapshot = builder.build()
         engine = Engine(
-            EngineConfiguration(entries: entries, services: 64, destinations: 64, secret: HashSecret(1, 2)))
+            EngineConfiguration(
+                entries: entries, services: 64, destinations: 64, secret: HashSecret(1, 2),
+                ownsAddresses: ownsAddresses))
         director = Director(
             engine: engine, worker: 0, routing: snapshot.view, now: 0, seed: seed, counters: counters)
         director.resume()

@@ -29,6 +29,11 @@ extension NamespaceTests {
                     answers == [
                         "answer server2:text1", "answer server1:text2", "answer server2:text3", "answer server1:text4",
                     ])
+                // In three fragments, both ways.
+                let long = String(repeating: "0123456789abcdef", count: 256)
+                #expect(try await lab.exchange(long, port: 7) == "answer server2:\(long)")
+                #expect(try await lab.counter("IpReasmOKs", at: "server2") == 1)
+                #expect(try await lab.counter("IpReasmOKs", at: "client") == 1)
                 #expect(try await daemon.stop() == 0)
             }
         }

@@ -45,7 +45,7 @@ let benchmarks: @Sendable () -> Void = {
         metrics: [.wallClock, .throughput], scalingFactor: .kilo, maxDuration: .seconds(3),
         thresholds: [.wallClock: .init(relative: [.p50: 30])])
 
-    for count in [1000, 100_000, 1_000_000] {
+    for count in [1000, 10_000, 100_000, 1_000_000, 10_000_000] {
         Benchmark("find among \(count)", configuration: configuration) { benchmark in
             let filled = FilledTable(count)
             let table = filled.memory.table

@@ -3,10 +3,11 @@ import Traffic
 
 // What a packet costs in memory. As `scripts/instructions` and docs/performance.md use it:
 //
-//     PacketCost PATH [--transport udp|tcp] [--flows N] [--packets N] [--rounds N] [--pool N]
+//     PacketCost PATH [--transport udp|tcp] [--flows N] [--packets N] [--rounds N] [--pool N] [--due N] [--latency 1]
 //
 // With --rounds, times that many rounds of both the floor (copying the frames) and the path, in turn, and prints
-// nanoseconds per packet; without, runs --packets once and prints nothing, for callgrind.
+// nanoseconds per packet; without, runs --packets once and prints nothing, for callgrind. --due adds so many UDP
+// connections that are all due when running begins. With --latency, times each batch, beside the same without --due.
 
 func fail(_ message: String) -> Never {
     fputs("PacketCost: \(message)\n", stderr)
@@ -24,7 +25,7 @@ guard let name = arguments.popFirst(), let path = TrafficPath(rawValue: name) el
     fail("first say one of \(TrafficPath.allCases.map(\.rawValue).joined(separator: " "))")
 }
 var transport = TrafficTransport.udp
-var numbers = ["--flows": 1000, "--packets": 1_000_000, "--rounds": 0, "--pool": 65_536]
+var numbers = ["--flows": 1000, "--packets": 1_000_000, "--rounds": 0, "--pool": 65_536, "--due": 0, "--latency": 0]
 while let option = arguments.popFirst() {
     guard let value = arguments.popFirst() else { fail("\(option) needs a value") }
     if option == "--transport", let named = TrafficTransport(rawValue: value) {
@@ -36,7 +37,14 @@ while let option = arguments.popFirst() {
     }
 }
 
-let traffic = try Traffic(path, transport, flows: max(numbers["--flows"] ?? 1, 1), pool: numbers["--pool"])
+let flows = max(numbers["--flows"] ?? 1, 1)
+let due = numbers["--due"] ?? 0
+guard due == 0 || transport == .udp else { fail("--due goes with --transport udp") }
+if numbers["--latency"] != 0 {
+    try showLatency(path, transport, flows: flows, pool: numbers["--pool"], due: due, rounds: numbers["--rounds"] ?? 0)
+    exit(0)
+}
+let traffic = try Traffic(path, transport, flows: flows, pool: numbers["--pool"], due: due)
 let batches = max((numbers["--packets"] ?? 0) / Traffic.batch, 1)
 let rounds = numbers["--rounds"] ?? 0
 

@@ -27,6 +27,8 @@ public final class Traffic {
     private let frames: UnsafeMutableBufferPointer<Frame>
     private var position = 0
     private var batches: UInt32 = 0
+    /// Ticks that were jumped over.
+    private var jumped: Tick = 0
 
     static let virtual = IPAddress(v4: 0xc612_0a50)
     static let port: UInt16 = 80
@@ -37,8 +39,12 @@ public final class Traffic {
     static func serverMAC(_ number: Int) -> MACAddress { MACAddress(bits: 0x02_00_00_00_02_10 + UInt64(number)) }
 
     /// Make the director and establish `flows` connections.
-    /// - Parameter pool: frames in the pool, at least; it has one of each flow in any case.
-    public init(_ path: TrafficPath, _ transport: TrafficTransport, flows: Int, pool smallest: Int? = nil) throws {
+    /// - Parameters:
+    ///   - pool: frames in the pool, at least; it has one of each flow in any case.
+    ///   - due: further connections, all of which end at the tick at which running begins.
+    public init(
+        _ path: TrafficPath, _ transport: TrafficTransport, flows: Int, pool smallest: Int? = nil, due: Int = 0
+    ) throws {
         self.path = path
         self.transport = transport
         self.flows = flows
@@ -59,7 +65,7 @@ public final class Traffic {
         ).build()
         engine = Engine(
             EngineConfiguration(
-                entries: max(1 << 18, flows + flows / 4),
+                entries: max(1 << 18, (flows + due) / 4 * 5),
                 secret: HashSecret(0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321),
                 memory: .mapped))
         let key = ServiceKey.address(
@@ -81,6 +87,7 @@ public final class Traffic {
         frames = .allocate(capacity: Self.batch)
         director.resume()
         fill()
+        if due > 0 { makeDue(due) }
     }
 
     deinit {
@@ -146,12 +153,38 @@ public final class Traffic {
         return UInt8(truncatingIfNeeded: sent.bits &- Self.serverMAC(0).bits)
     }
 
+    /// Open `count` connections at one tick that end ten seconds later, and let ten seconds go by; those of the pool last
+    /// for minutes.
+    private func makeDue(_ count: Int) {
+        let usual = engine.settings.timeouts
+        engine.settings.timeouts = Timeouts(tcp: 10, tcpFin: 10, udp: 10)
+        let start = Tick(batches >> 6) &+ jumped
+        for first in stride(from: 0, to: count, by: Self.batch) {
+            let size = min(Self.batch, count - first)
+            for place in 0..<size {
+                var frame = Frame(buffer: buffers + place * Self.bufferSize, capacity: Self.bufferSize)
+                frame.length = FrameBuilder.length
+                let client = clientOf(flows + first + place)
+                FrameBuilder(transport: .udp, sourceMAC: Self.client, destinationMAC: Self.clientSide).write(
+                    to: frame.bytes, source: client.address, sourcePort: client.port, destination: Self.virtual,
+                    destinationPort: Self.port, flags: 0)
+                frames[place] = frame
+            }
+            _ = director.begin(now: start, routing: routing.view)
+            _ = director.process(UnsafeMutableBufferPointer(rebasing: frames[..<size]))
+            precondition(director.outbox.count == size, "a connection was not established")
+            director.outbox.empty()
+        }
+        engine.settings.timeouts = usual
+        jumped &+= Ticks.seconds(10) &+ 16
+    }
+
     // MARK: Running
 
     /// Ticks go by as at about a million packets a second.
     private func advance() {
         batches &+= 1
-        _ = director.begin(now: batches >> 6, routing: routing.view)
+        _ = director.begin(now: batches >> 6 &+ jumped, routing: routing.view)
     }
 
     /// Take the next batch from the pool.
@@ -185,6 +218,9 @@ public final class Traffic {
             director.outbox.empty()
         }
     }
+
+    /// Connections in the table.
+    public var connections: Int { engine.table.count }
 
     /// Frames that ended as they should: all but those of `copy`, which end nowhere.
     public var completed: UInt64 { counters.total(path == .miss ? .pass : .forward) }

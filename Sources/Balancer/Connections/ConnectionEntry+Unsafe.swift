@@ -100,7 +100,8 @@ struct HotEntry: ~Copyable {
     @usableFromInline var transportProtocol: UInt8 = 0
     @usableFromInline var kind: UInt8 = 0
     @usableFromInline var method: UInt8 = 0
-    @usableFromInline var tunnelKind: UInt8 = 0
+    /// A `ClientAddressCarrier` (FULLNAT).
+    @usableFromInline var carrier: UInt8 = 0
     @usableFromInline var destinationSlot: UInt32 = 0
     /// State in the low byte, `EntryFlags` above.
     @usableFromInline let state = Atomic<UInt32>(0)
@@ -109,7 +110,7 @@ struct HotEntry: ~Copyable {
     @usableFromInline let requestPackets = Atomic<UInt32>(0)
     @usableFromInline let timeout = Atomic<UInt32>(0)
     @usableFromInline var sequenceOffset: UInt32 = 0
-    /// Entries that this one (a template) controls.
+    /// Entries that this one (a template) controls; of a FULLNAT connection a sequence number (`reference`).
     @usableFromInline let controlled = Atomic<UInt32>(0)
 
     @usableFromInline init() {}
@@ -229,12 +230,12 @@ public struct ConnectionEntry {
     @inlinable @inline(__always)
     public var replyKey: FlowKey {
         FlowKey(
-            source: destination, destination: client, sourcePort: destinationPort, destinationPort: clientPort,
-            transportProtocol: transportProtocol)
+            source: destination, destination: isFullNAT ? local : client, sourcePort: destinationPort,
+            destinationPort: isFullNAT ? localPort : clientPort, transportProtocol: transportProtocol)
     }
     /// Whether replies of this entry are looked for.
     @inlinable @inline(__always)
-    public var hasReplyKey: Bool { unsafe hot.pointee.method == 0 && hot.pointee.kind & 1 == 0 }
+    public var hasReplyKey: Bool { unsafe hasReplies && hot.pointee.kind & 1 == 0 }
 
     /// State and flags, as one word.
     @inlinable @inline(__always)
@@ -302,9 +303,11 @@ public struct ConnectionEntry {
         if isRequest { unsafe hot.pointee.requestPackets.store(requestPackets &+ 1, ordering: .relaxed) }
     }
 
-    /// Number of entries this template controls.
+    /// Number of entries this template controls; 0 of any other entry.
     @inlinable @inline(__always)
-    public var controlled: UInt32 { unsafe hot.pointee.controlled.load(ordering: .acquiring) }
+    public var controlled: UInt32 {
+        kind.contains(.template) ? unsafe hot.pointee.controlled.load(ordering: .acquiring) : 0
+    }
     @inlinable @inline(__always)
     func addControlled() { unsafe _ = hot.pointee.controlled.wrappingAdd(1, ordering: .acquiringAndReleasing) }
     @inlinable @inline(__always)

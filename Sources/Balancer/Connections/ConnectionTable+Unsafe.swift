@@ -351,10 +351,18 @@ extension ConnectionEntry {
     /// Whether a packet with `key` comes from this entry's server.
     @inlinable @inline(__always)
     func matchesReply(_ key: FlowKey) -> Bool {
+        if isFullNAT { return matchesLocalReply(key) }
         guard destinationPort == key.sourcePort, clientPort == key.destinationPort,
             transportProtocol == key.transportProtocol, !key.isTemplate
         else { return false }
         return destination == key.source && client == key.destination
+    }
+
+    @usableFromInline
+    func matchesLocalReply(_ key: FlowKey) -> Bool {
+        destinationPort == key.sourcePort && localPort == key.destinationPort
+            && transportProtocol == key.transportProtocol && !key.isTemplate && destination == key.source
+            && local == key.destination
     }
 
     /// Whether `other` was made later. Sequence numbers have 24 bits and wrap.

@@ -123,7 +123,7 @@ extension ConnectionEntry {
         unsafe hot.pointee.transportProtocol = fields.transportProtocol
         unsafe hot.pointee.kind = kind.rawValue
         unsafe hot.pointee.method = fields.method.rawValue
-        unsafe hot.pointee.tunnelKind = 0
+        unsafe hot.pointee.carrier = 0
         unsafe hot.pointee.destinationSlot = fields.destinationSlot
         if kind.contains(.clientSideV6) || kind.contains(.serverSideV6) {
             unsafe wide.pointee.client = fields.client.address
@@ -172,6 +172,13 @@ extension ConnectionEntry {
     public var isEmbryonic: Bool {
         transportProtocol == IPProtocol.tcp && !kind.contains(.template) && !flags.contains(.removed)
             && TCPTracking.isEmbryonic(state)
+    }
+
+    /// Whether it is a connection that neither side is known to have ended. Without the server's packets (DR, tunnel) the
+    /// client's FIN is all that is seen of an end.
+    public var isOpen: Bool {
+        guard !kind.contains(.template), let transport = Transport(transportProtocol) else { return false }
+        return transport.isOpen(state, flags: flags)
     }
 
     /// Whether `worker` made it, and so keeps its timer.

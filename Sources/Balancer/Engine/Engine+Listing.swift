@@ -1,15 +1,20 @@
 /// What listings show. Control thread.
 extension Engine {
     /// Every service, in the order they were added.
-    public func services() -> [ServiceStatus] { order.compactMap { service($0) } }
+    public func services() -> [ServiceStatus] { order.lazy.filter { !$0.isRemoved }.map { status($0) } }
 
     /// One service; nil when there is none.
     public func service(_ key: ServiceKey) -> ServiceStatus? {
-        guard let rule = rules[key] else { return nil }
-        return ServiceStatus(
+        rules[key].map { status($0) }
+    }
+
+    private func status(_ rule: ServiceRule) -> ServiceStatus {
+        ServiceStatus(
             service: rule.service, counters: rule.traffic.counters, rates: rule.traffic.rates,
             destinations: rule.destinations.map { status($0) },
-            localAddresses: rule.localAddresses.map { LocalAddressStatus(address: $0) })
+            localAddresses: (rule.pool?.addresses ?? []).map {
+                LocalAddressStatus(address: $0.address, connections: UInt32($0.inUse), exhausted: $0.exhausted)
+            })
     }
 
     private func status(_ rule: DestinationRule) -> DestinationStatus {
@@ -28,7 +33,16 @@ extension Engine {
         return list
     }
 
-    private func status(_ entry: ConnectionEntry) -> ConnectionStatus {
+    /// What changes since the last call did to the tables of schedulers, in the order the services were added; of each
+    /// service the last change. Those that moved nothing, and schedulers without a table, are left out.
+    public func takeTableDisruptions() -> [(service: VirtualService, disruption: TableDisruption)] {
+        order.compactMap { rule in
+            guard !rule.isRemoved, let disruption = rule.takeDisruption() else { return nil }
+            return disruption.moved > 0 ? (rule.service, disruption) : nil
+        }
+    }
+
+    func status(_ entry: ConnectionEntry) -> ConnectionStatus {
         let isTemplate = entry.kind.contains(.template)
         let isRenamed = entry.flags.contains(.renamed)
         let remaining = Int32(bitPattern: entry.deadline &- now)

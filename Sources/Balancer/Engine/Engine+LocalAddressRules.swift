@@ -1,15 +1,44 @@
 public import Wire
 
+/// The local addresses of all services: one set of ports an address, whichever services list it. Control thread.
+extension Engine {
+    /// The ports of `address`, shared with the other services that list it.
+    func local(_ address: IPAddress, for rule: ServiceRule) -> LocalAddress {
+        let local = locals[address] ?? LocalAddress(address, provider: configuration.memory)
+        locals[address] = local
+        local.unlisted = nil
+        var transportProtocol = UInt8(0)
+        if case .address(let number, _, _) = rule.service.key { transportProtocol = number }
+        local.prepare(transportProtocol)
+        return local
+    }
+
+    /// Let go what no service lists and no entry uses, before a snapshot is made.
+    func forgetIdleLocals() {
+        for (address, local) in locals where isIdle(local) { locals[address] = nil }
+    }
+
+    /// Note which addresses no service lists any more, after the snapshot that says so was published.
+    func noteUnlistedLocals() {
+        guard !locals.isEmpty else { return }
+        let listed = Set(rules.values.flatMap(\.localAddresses))
+        for (address, local) in locals where local.unlisted == nil && !listed.contains(address) {
+            local.unlisted = table.epoch
+        }
+    }
+
+    /// Whether an address may go: no worker sees a snapshot that lists it, so that no more ports are taken, and all that
+    /// were taken are back.
+    func isIdle(_ local: LocalAddress) -> Bool {
+        guard let unlisted = local.unlisted else { return false }
+        return unlisted &+ 2 <= table.epoch && local.inUse == 0
+    }
+}
+
 /// Which addresses may be local addresses of FULLNAT. Control thread.
 extension Engine {
-    /// Every local address of every service's pool, once, in no order.
-    public var localAddresses: [IPAddress] { Array(localUses.keys) }
-
-    /// One pool less has a local address.
-    func forgetUse(of address: IPAddress) {
-        let left = (localUses[address] ?? 1) - 1
-        localUses[address] = left > 0 ? left : nil
-    }
+    /// Every local address that a service lists or an entry uses, once, in no order.
+    public var localAddresses: [IPAddress] { Array(locals.keys) }
 
     /// Refuse what cannot be a local address of the service `key`.
     func checkLocal(_ address: IPAddress, for key: ServiceKey) throws(RuleError) {
@@ -19,7 +48,7 @@ extension Engine {
     /// Refuse a service at an address that connections to servers come from.
     func checkVirtual(_ key: ServiceKey) throws(RuleError) {
         guard case .address(_, let address, _) = key else { return }
-        guard localUses[address] == nil else { throw .virtualAddressIsLocal }
+        guard locals[address] == nil else { throw .virtualAddressIsLocal }
     }
 
     private func problem(_ address: IPAddress, for key: ServiceKey) -> LocalAddressProblem? {
@@ -31,7 +60,7 @@ extension Engine {
         if address.isV4, address.v4 >> 28 == 0xf { return .broadcast }
         if key.family == .v4, !address.isV4 { return .family }
         // What is owned is a virtual address or a local one, never both.
-        if serviceTable.owns(address), localUses[address] == nil { return .virtual }
+        if serviceTable.owns(address), locals[address] == nil { return .virtual }
         guard let network = network?() else { return nil }
         // All its ports would be ours, and the host's own connections would be lost.
         if network.interfaces.contains(where: { $0.addresses.contains { $0.address == address } }) { return .host }

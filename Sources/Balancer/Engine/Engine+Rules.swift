@@ -14,7 +14,8 @@ extension Engine {
         rule.traffic.fold(serviceTraffic.total(slot))
         rule.traffic.zero()
         rules[service.key] = rule
-        order.append(service.key)
+        order.append(rule)
+        note(service.key)
         publish()
     }
 
@@ -24,30 +25,33 @@ extension Engine {
         try check(service)
         let isRestarted = rule.service.scheduler != service.scheduler
         rule.service = service
-        rule.rebuild(isRestarted ? .started : .configured, slots)
+        rebuild(rule, isRestarted ? .started : .configured)
+        note(service.key)
         publish()
     }
 
     /// Remove a service. Its entries stay; their clients' packets are dropped until service and destination are back.
     public func removeService(_ key: ServiceKey) throws(RuleError) {
         guard let rule = rules.removeValue(forKey: key) else { throw .noSuchService }
-        order.removeAll { $0 == key }
+        rule.isRemoved = true
+        if batch.depth == 0 { order.removeAll { $0 === rule } }
         for destination in rule.destinations { discard(destination, of: key) }
-        for address in rule.localAddresses { forgetUse(of: address) }
         state.giveBack(service: rule.slot)
+        note(key)
         publish()
         flushIfWanted()
     }
 
     /// Remove every service.
     public func removeAllServices() {
-        for key in order {
-            guard let rule = rules.removeValue(forKey: key) else { continue }
-            for destination in rule.destinations { discard(destination, of: key) }
+        for rule in order where !rule.isRemoved {
+            rule.isRemoved = true
+            for destination in rule.destinations { discard(destination, of: rule.service.key) }
             state.giveBack(service: rule.slot)
         }
         order = []
-        localUses = [:]
+        rules = [:]
+        note(nil)
         publish()
         flushIfWanted()
     }
@@ -63,10 +67,8 @@ extension Engine {
         if let revived = trash.take(destination.key, of: key) {
             added = revived
             added.destination = destination
-            if added.service !== rule {
-                added.traffic.fold(destinationTraffic.total(added.slot))
-                added.traffic.zero()
-            }
+            // Zeroed up to the last fold, as by -Z: what was counted since reappears (`ip_vs_zero_stats`).
+            if added.service !== rule { added.traffic.zero() }
         } else {
             guard let slot = state.takeDestination() else { throw .tableFull }
             added = DestinationRule(destination, slot: slot)
@@ -76,7 +78,8 @@ extension Engine {
         added.service = rule
         put(added, of: rule)
         rule.destinations.insert(added, at: 0)
-        rule.rebuild(.added(place: 0), slots)
+        rebuild(rule, .added(place: 0))
+        note(key)
         publish()
     }
 
@@ -89,7 +92,8 @@ extension Engine {
         }
         rule.destinations[place].destination = destination
         put(rule.destinations[place], of: rule)
-        rule.rebuild(.edited(place: place), slots)
+        rebuild(rule, .edited(place: place))
+        note(key)
         publish()
     }
 
@@ -101,7 +105,8 @@ extension Engine {
         }
         let removed = rule.destinations.remove(at: place)
         discard(removed, of: key)
-        rule.rebuild(.removed(place: place, removed.record), slots)
+        rebuild(rule, .removed(place: place, removed.record))
+        note(key)
         publish()
         flushIfWanted()
     }
@@ -111,22 +116,22 @@ extension Engine {
         guard let rule = rules[key] else { throw .noSuchService }
         guard !rule.localAddresses.contains(address) else { throw .localAddressExists }
         try checkLocal(address, for: key)
-        rule.localAddresses.append(address)
-        localUses[address, default: 0] += 1
+        rule.setLocalAddresses((rule.pool?.addresses ?? []) + [local(address, for: rule)])
+        note(key)
         publish()
     }
 
     /// Take a local address out of a service's pool. Connections that use it go on.
     public func removeLocalAddress(_ address: IPAddress, of key: ServiceKey) throws(RuleError) {
         guard let rule = rules[key] else { throw .noSuchService }
-        guard let place = rule.localAddresses.firstIndex(of: address) else { throw .noSuchLocalAddress }
+        guard rule.localAddresses.contains(address) else { throw .noSuchLocalAddress }
         let hasFullNAT = rule.destinations.contains {
             $0.destination.method == .fullNAT && $0.destination.key.address.family == address.family
         }
         let isLast = rule.localAddresses.count { $0.family == address.family } == 1
         guard !(hasFullNAT && isLast) else { throw .lastLocalAddress }
-        rule.localAddresses.remove(at: place)
-        forgetUse(of: address)
+        rule.setLocalAddresses((rule.pool?.addresses ?? []).filter { $0.address != address })
+        note(key)
         publish()
     }
 
@@ -147,7 +152,9 @@ extension Engine {
 
     private func check(_ service: VirtualService) throws(RuleError) {
         guard service.prefixLength >= (service.key.family == .v4 ? 0 : 1),
-            service.prefixLength <= service.key.family.bits
+            service.prefixLength <= service.key.family.bits,
+            service.tableSize == 0 || service.scheduler.tableSizes.contains(service.tableSize),
+            service.sourceRate?.isUsable(service.key.family) ?? true
         else { throw .invalidArgument }
     }
 
@@ -155,6 +162,7 @@ extension Engine {
         guard destination.weight >= 0, destination.lowerThreshold <= destination.upperThreshold else {
             throw .outOfRange
         }
+        // NAT64 is the one mixture of families that FULLNAT translates.
         let isAcross = destination.key.address.family != rule.service.key.family
         let isMixed = destination.method == .tunneling || destination.method == .fullNAT && !rule.service.key.isV4
         guard !isAcross || isMixed else { throw .familyMismatch }
@@ -167,7 +175,11 @@ extension Engine {
 
     private func put(_ added: DestinationRule, of rule: ServiceRule) {
         let state = slots.destination(added.slot)
-        if added.destination.weight != 0 { added.lastWeight = added.destination.weight }
+        if added.destination.weight != 0 {
+            added.lastWeight = added.destination.weight
+            state.clear(.draining)
+            state.clear(.cutting)
+        }
         state.weight = added.destination.weight
         state.serviceSlot = rule.slot
         state.tunnel = added.destination.tunnel

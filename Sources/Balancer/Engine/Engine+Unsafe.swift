@@ -11,22 +11,29 @@ public struct EngineConfiguration: Sendable {
     public var services: Int
     /// Most destinations, deleted ones that still have entries included.
     public var destinations: Int
+    /// Sources whose rate of new connections is known at a time (`SourceRate`).
+    public var sources: Int
     /// Keys the table's hash.
     public var secret: HashSecret
     /// Where memory comes from.
     public var memory: MemoryProvider
+    /// Whether the virtual addresses that the host has not are the engine's own. Otherwise they are nobody's here, as in the
+    /// kernel, and another director may have them.
+    public var ownsAddresses: Bool
 
     /// From its parts.
     public init(
         entries: Int = 1 << 18, workers: Int = 1, services: Int = 1 << 14, destinations: Int = 1 << 16,
-        secret: HashSecret, memory: MemoryProvider = .heap
+        sources: Int = 1 << 16, secret: HashSecret, memory: MemoryProvider = .heap, ownsAddresses: Bool = true
     ) {
         self.entries = entries
         self.workers = workers
         self.services = services
         self.destinations = destinations
+        self.sources = sources
         self.secret = secret
         self.memory = memory
+        self.ownsAddresses = ownsAddresses
     }
 }
 
@@ -45,6 +52,7 @@ public final class Engine: @unchecked Sendable {
     let state: StateMemory
     let serviceTraffic: TrafficCells
     let destinationTraffic: TrafficCells
+    private let sourceMemory: SourceRateMemory
     /// The workers' inboxes.
     public let inboxes: Inboxes
     /// Raised to have workers end the entries of deleted destinations (`expire_nodest_conn`).
@@ -54,7 +62,10 @@ public final class Engine: @unchecked Sendable {
     private var current: PublishedTable
     private var retired: [(table: PublishedTable, epoch: UInt64)] = []
     private var tick: Tick = 0
+    /// The control side's clock in milliseconds.
+    private(set) var clock: UInt64 = 0
     private var nextFold: UInt64?
+    private var nextDefense: UInt64 = 0
     /// Grows with every change of the rules.
     public private(set) var revision: UInt64 = 0
 
@@ -62,13 +73,17 @@ public final class Engine: @unchecked Sendable {
     public var network: (@Sendable () -> RoutingSnapshot)?
 
     /// Services in the order they were added.
-    var order: [ServiceKey] = []
+    var order: [ServiceRule] = []
     var rules: [ServiceKey: ServiceRule] = [:]
-    /// In how many pools each local address is.
-    var localUses: [IPAddress: Int] = [:]
     /// Rules that mark packets, in order.
     public internal(set) var markRules: [MarkRule] = []
     var trash = DestinationTrash()
+    var batch = RuleBatch()
+    /// Services that changed since somebody asked; nil: too much to name.
+    var changed: Set<ServiceKey>? = []
+    /// Every local address that a service lists or an entry uses.
+    var locals: [IPAddress: LocalAddress] = [:]
+    var drains: [Drain] = []
 
     /// An engine without rules.
     public init(_ configuration: EngineConfiguration) {
@@ -82,6 +97,8 @@ public final class Engine: @unchecked Sendable {
         serviceTraffic = TrafficCells(slots: configuration.services, workers: workers, provider: configuration.memory)
         destinationTraffic = TrafficCells(
             slots: configuration.destinations, workers: workers, provider: configuration.memory)
+        sourceMemory = SourceRateMemory(
+            sources: configuration.sources, secret: configuration.secret, provider: configuration.memory)
         inboxes = Inboxes(workers: workers)
         unsafe flushes = .allocate(capacity: 1)
         unsafe flushes.initialize(to: Atomic(0))
@@ -104,6 +121,8 @@ public final class Engine: @unchecked Sendable {
     public var tableBytes: Int { tableMemory.bytes }
     /// The state of destinations and services.
     public var slots: StateSlots { state.slots }
+    /// What sources used of their services' limits.
+    public var sourceRates: SourceRates { sourceMemory.rates }
     /// What workers read of the rules.
     public var view: EngineView { unsafe EngineView(published, flushes) }
     /// The services in force; valid until the worker's next quiescent point.
@@ -119,13 +138,20 @@ public final class Engine: @unchecked Sendable {
     /// Put the rules in force: workers see them from their next batch on.
     func publish() {
         revision += 1
+        guard batch.depth == 0 else {
+            batch.isChanged = true
+            return
+        }
         let old = current
+        forgetIdleLocals()
         current = PublishedTable(
             ServiceTable(
-                order.compactMap { rules[$0]?.block }, localAddresses: localAddresses, markRules: markRules,
+                order.map(\.block), locals: Array(locals.values), markRules: markRules,
                 markedAddresses: markRules.isEmpty ? [] : markedAddresses))
+        if !configuration.ownsAddresses { current.table.disownAddresses() }
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
         retired.append((old, table.epoch))
+        noteUnlistedLocals()
         collect()
     }
 
@@ -141,6 +167,7 @@ public final class Engine: @unchecked Sendable {
     /// - Parameters:
     ///   - milliseconds: since the start; never less than before.
     public func advance(milliseconds: UInt64) {
+        clock = milliseconds
         tick = Tick(truncatingIfNeeded: milliseconds / Ticks.milliseconds)
         let interval = UInt64(FoldedTraffic.interval) * 1000
         var next = nextFold ?? milliseconds / interval * interval
@@ -149,16 +176,40 @@ public final class Engine: @unchecked Sendable {
             next += interval
         }
         nextFold = next
+        if milliseconds >= nextDefense {
+            updateDefense(startsSweep: true)
+            nextDefense = milliseconds + Self.defenseInterval
+        }
+        advanceDrains()
         for slot in trash.expired(milliseconds: milliseconds, slots) { state.giveBack(destination: slot) }
         if !retired.isEmpty { collect() }
+        // One that became idle leaves the snapshot that names it.
+        if locals.values.contains(where: { isIdle($0) }) { publish() }
+    }
+
+    /// Milliseconds between looks at whether entries are short (`ip_vs_ctl.c`, `DEFENSE_TIMER_PERIOD`).
+    private static let defenseInterval: UInt64 = 1000
+
+    private func updateDefense(startsSweep: Bool) {
+        let modes = Defense.Modes(
+            entry: settings[.dropEntry], packet: settings[.dropPacket], secure: settings[.secureTcp])
+        let defense = Defense(
+            modes: modes, free: Int(table.capacity) - table.count, threshold: settings[.amemthresh],
+            rate: settings[.amDroprate])
+        settings.put(defense, startsSweep: startsSweep)
+    }
+
+    /// Change a setting. What it does to the defences is in force at once.
+    public func set(_ setting: Setting, to value: Int32) {
+        settings[setting] = value
+        updateDefense(startsSweep: false)
     }
 
     /// The control side's clock in ticks.
     public var now: Tick { tick }
 
     private func foldCounters() {
-        for key in order {
-            guard let rule = rules[key] else { continue }
+        for rule in order {
             rule.traffic.fold(serviceTraffic.total(rule.slot))
             for destination in rule.destinations {
                 destination.traffic.fold(destinationTraffic.total(destination.slot))

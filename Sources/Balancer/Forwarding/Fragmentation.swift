@@ -11,7 +11,8 @@ public struct Fragmentation {
     /// Offset of the byte that names what follows the repeated headers of IPv6, from the network header.
     private let nextHeaderOffset: Int
     private let identification: UInt32
-    private let keepsDontFragment: Bool
+    /// Whether IPv4's DF bit stays: for datagrams that came in fragments with it.
+    public var keepsDontFragment: Bool
     /// Bytes of network header in each fragment, IPv6's fragment header included.
     public let headerLength: Int
     /// Bytes to be cut.

@@ -3,8 +3,8 @@ public import Wire
 /// Datagrams of which some fragments have come: bounded in number, size and time. One worker's.
 ///
 /// As Linux does (`net/ipv4/ip_fragment.c`, `net/ipv4/inet_fragment.c`, `net/ipv6/netfilter/nf_conntrack_reasm.c`): a
-/// fragment whose bytes are all there already is left out, one that overlaps others ends the datagram (RFC 5722), and so
-/// does one that contradicts the datagram's end. When all places are taken, the oldest datagram makes room, so that a flood
+/// fragment whose bytes are all there already is left out, one that overlaps others ends the datagram (RFC 5722), and
+/// IPv4 so does one that contradicts the datagram's end; IPv6 leaves that out. When all places are taken, the oldest datagram makes room, so that a flood
 /// of lone fragments does not shut out those that are complete a moment later.
 @safe
 public struct Fragments: ~Copyable {
@@ -146,7 +146,11 @@ public struct Fragments: ~Copyable {
         }
         let offset = packet.fragmentOffset
         let end = offset &+ length
-        guard length > 0, end <= Self.largestPacket, fitsEnd(place, end, hasMore: hasMore) else { return giveUp(place) }
+        guard length > 0, end <= Self.largestPacket else { return giveUp(place) }
+        guard fitsEnd(place, end, hasMore: hasMore) else {
+            // IPv6's kernel code leaves such a fragment out, IPv4's gives the datagram up.
+            return packet.isV4 ? giveUp(place) : .refused
+        }
         switch insert(place, offset, length) {
         case .waits: break
         case let other: return other

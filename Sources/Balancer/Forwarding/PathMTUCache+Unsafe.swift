@@ -78,7 +78,7 @@ public struct PathMTUCache: ~Copyable {
         let wasKnown = isKnown(place, address, now)
         if wasKnown, unsafe Int(places[place].mtu) < mtu { return }
         if unsafe places[place].mtu == 0 { count &+= 1 }
-        let isInUse = unsafe wasKnown && places[place].isInUse && Int(places[place].mtu) == mtu
+        let isInUse = unsafe wasKnown && places[place].isInUse
         unsafe places[place] = Place(
             address: address, deadline: now &+ Self.life, mtu: Int32(truncatingIfNeeded: mtu), isInUse: isInUse)
     }

@@ -85,6 +85,7 @@ extension Engine {
         guard !markRules.contains(rule) else { throw .exists }
         guard markRules.count < MarkRule.capacity else { throw .tableFull }
         markRules.append(rule)
+        note(nil)
         publish()
     }
 
@@ -92,6 +93,7 @@ extension Engine {
     public func removeMark(_ rule: MarkRule) throws(MarkError) {
         guard let place = markRules.firstIndex(of: rule) else { throw .noSuchRule }
         markRules.remove(at: place)
+        note(nil)
         publish()
     }
 

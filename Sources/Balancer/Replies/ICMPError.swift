@@ -24,10 +24,16 @@ public struct ICMPError: Sendable, BitwiseCopyable {
 
     /// No host with this address can be reached.
     @inlinable public static var hostUnreachable: ICMPError { ICMPError(3, 1, 1, 3) }
+    /// There is no route to the host: IPv6 has a code of its own for it.
+    @inlinable public static var noRoute: ICMPError { ICMPError(3, 1, 1, 0) }
     /// Nobody serves this port.
     @inlinable public static var portUnreachable: ICMPError { ICMPError(3, 3, 1, 4) }
     /// Nobody speaks this protocol.
     @inlinable public static var protocolUnreachable: ICMPError { ICMPError(3, 2, 4, 1) }
+    /// Nobody knows the next header that is named at `offset` of the packet. IPv6 only (RFC 4443 §3.4).
+    @inlinable public static func unknownNextHeader(at offset: Int) -> ICMPError {
+        ICMPError(3, 2, 4, 1, UInt32(truncatingIfNeeded: offset))
+    }
     /// The TTL was used up.
     @inlinable public static var timeExceeded: ICMPError { ICMPError(11, 0, 3, 0) }
     /// The fragments did not all come in time.

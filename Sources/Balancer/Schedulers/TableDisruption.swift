@@ -6,9 +6,44 @@ public struct TableDisruption: Hashable, Sendable {
     public var moved: Int
     /// Places that had to move for the new shares, whatever the scheduler: what destinations lose in sum.
     public var unavoidable: Int
+    /// Places that each destination had before.
+    public var owned: [DestinationKey: Int] = [:]
+    /// Places of these that another destination has afterwards.
+    public var lost: [DestinationKey: Int] = [:]
+
+    /// From its parts.
+    public init(places: Int, moved: Int, unavoidable: Int) {
+        self.places = places
+        self.moved = moved
+        self.unavoidable = unavoidable
+    }
+
+    /// From whom each place belongs to before and after. Tables of two sizes have nothing in common.
+    init(from old: [DestinationKey], to new: [DestinationKey]) {
+        places = max(old.count, new.count)
+        guard old.count == new.count else {
+            moved = places
+            unavoidable = places
+            return
+        }
+        var losses: [DestinationKey: Int] = [:]
+        moved = 0
+        for (before, after) in zip(old, new) {
+            owned[before, default: 0] += 1
+            guard before != after else { continue }
+            moved += 1
+            lost[before, default: 0] += 1
+            losses[before, default: 0] += 1
+            losses[after, default: 0] -= 1
+        }
+        unavoidable = losses.values.filter { $0 > 0 }.reduce(0, +)
+    }
 }
 
 extension SchedulerKind {
+    /// Whether it has a table whose places belong to destinations (dh, sh, mh, maglev).
+    var hasTableOfPlaces: Bool { implementation.isTableOfPlaces }
+
     /// What a change from one list of destinations to another, both newest first, would do to the table: a place is a
     /// share of the clients, so `moved` / `places` is the part of the clients that go to another destination.
     ///
@@ -22,19 +57,7 @@ extension SchedulerKind {
         let newOwners = owners(
             new, lastWeights: Dictionary(old.map { ($0.key, $0.weight) }, uniquingKeysWith: { first, _ in first }),
             tableSize)
-        guard oldOwners.count == newOwners.count else {
-            let places = max(oldOwners.count, newOwners.count)
-            return TableDisruption(places: places, moved: places, unavoidable: places)
-        }
-        var losses: [DestinationKey: Int] = [:]
-        var moved = 0
-        for (before, after) in zip(oldOwners, newOwners) where before != after {
-            moved += 1
-            losses[before, default: 0] += 1
-            losses[after, default: 0] -= 1
-        }
-        return TableDisruption(
-            places: oldOwners.count, moved: moved, unavoidable: losses.values.filter { $0 > 0 }.reduce(0, +))
+        return TableDisruption(from: oldOwners, to: newOwners)
     }
 
     /// Who owns each place of the table.

@@ -47,6 +47,8 @@ public struct ServiceRecord {
     public var persistenceTimeout: UInt32
     /// Bits of the client's address that count for persistence.
     public var prefixLength: UInt8
+    /// What each source may open; `interval` 0: no limit.
+    public var sourceLimit: SourceLimit
     /// Two numbers that the scheduler prepared when the snapshot was made (wrr: gcd and largest weight).
     public var schedulerNumbers: (Int32, Int32)
     /// Number of destinations.
@@ -58,6 +60,10 @@ public struct ServiceRecord {
     public var tableCount: Int
     /// What lblc and lblcr remember (`SchedulerMemory.map`).
     var localityMap: LocalityMap? = nil
+    /// The local addresses of FULLNAT; nil: none.
+    public internal(set) var localPool: LocalPoolReference? = nil
+    /// How FULLNAT destinations learn the client's address.
+    public var clientAddress = ClientAddressCarrier.none
 
     /// The destination at `place`.
     @inlinable @inline(__always)
@@ -87,13 +93,16 @@ public struct ServiceRecord {
 @safe
 final class ServiceBlock: @unchecked Sendable {
     let record: UnsafeMutablePointer<ServiceRecord>
-    /// Kept for as long as a worker may read a record that names it.
+    /// Kept for as long as a worker may read a record that names them.
     private let memory: SchedulerMemory?
+    private let pool: LocalPool?
 
     init(
-        _ record: ServiceRecord, destinations: [DestinationRecord], table: [UInt32], memory: SchedulerMemory? = nil
+        _ record: ServiceRecord, destinations: [DestinationRecord], table: [UInt32], memory: SchedulerMemory? = nil,
+        pool: LocalPool? = nil
     ) {
         self.memory = memory
+        self.pool = pool
         let list = UnsafeMutablePointer<DestinationRecord>.allocate(capacity: max(destinations.count, 1))
         let values = UnsafeMutablePointer<UInt32>.allocate(capacity: max(table.count, 1))
         for (place, destination) in destinations.enumerated() { unsafe (list + place).initialize(to: destination) }
@@ -105,6 +114,7 @@ final class ServiceBlock: @unchecked Sendable {
         record.count = destinations.count
         record.tableCount = table.count
         record.localityMap = memory?.map
+        record.localPool = pool?.reference
         unsafe self.record.initialize(to: record)
     }
 
@@ -137,20 +147,24 @@ public final class ServiceTable: @unchecked Sendable {
     let hasAnyPort: Bool
     let countV4: Int
     let countV6: Int
+    /// Every local address in use.
+    let locals: LocalDirectory
 
-    /// A snapshot of `blocks`; `localAddresses` are those of all pools, `markedAddresses` what mark rules make ours.
+    /// A snapshot of `blocks`, with the local addresses that they or entries use; `markedAddresses` are what mark rules
+    /// make ours.
     init(
-        _ blocks: [ServiceBlock], localAddresses: [IPAddress] = [], markRules: [MarkRule] = [],
+        _ blocks: [ServiceBlock], locals: [LocalAddress] = [], markRules: [MarkRule] = [],
         markedAddresses: [IPAddress] = []
     ) {
         self.blocks = blocks
+        self.locals = LocalDirectory(locals)
         unsafe records = .allocate(capacity: max(blocks.count, 1))
         var size = 16
         while size < blocks.count * 2 + 2 { size *= 2 }
         mask = size - 1
         unsafe index = .allocate(capacity: size)
         unsafe index.initialize(repeating: 0, count: size)
-        let owned = unsafe Self.addresses(of: blocks, localAddresses + markedAddresses)
+        let owned = unsafe Self.addresses(of: blocks, locals.map(\.address) + markedAddresses)
         unsafe addresses = owned.memory
         addressMask = unsafe owned.mask
         var marks = false
@@ -169,9 +183,9 @@ public final class ServiceTable: @unchecked Sendable {
         }
         hasMarks = marks
         hasAnyPort = anyPort
-        let localV4 = localAddresses.count { $0.isV4 }
+        let localV4 = locals.count { $0.address.isV4 }
         countV4 = v4 + localV4
-        countV6 = blocks.count - v4 + localAddresses.count - localV4
+        countV6 = blocks.count - v4 + locals.count - localV4
         let found = unsafe Self.servers(of: blocks)
         unsafe servers = found.memory
         markCount = markRules.count
@@ -236,6 +250,9 @@ public final class ServiceTable: @unchecked Sendable {
         unsafe markRules.deallocate()
     }
 
+    /// Own no address from now on: before the table is published.
+    func disownAddresses() { unsafe addresses.update(repeating: .anyV6, count: addressMask + 1) }
+
     /// What the packet path reads.
     public var view: ServiceTableView { ServiceTableView(self) }
 }
@@ -293,10 +310,13 @@ public struct ServiceTableView {
     /// Rules that mark packets; with none nothing need be asked.
     public let markCount: Int
     @usableFromInline let hasAnyPort: Bool
-    /// Services and local addresses of IPv4: with none, IPv4 packets are not looked at (the kernel registers its hooks so).
+    /// Services with IPv4 addresses, and local addresses: with none, IPv4 packets are not looked at (the kernel registers
+    /// its hooks so).
     public let countV4: Int
-    /// Services and local addresses of IPv6.
+    /// Services with IPv6 addresses, and local addresses.
     public let countV6: Int
+    /// Every local address that a service lists or an entry uses.
+    public let locals: LocalDirectoryReference
     /// Number of services.
     public let count: Int
 
@@ -315,6 +335,7 @@ public struct ServiceTableView {
         hasAnyPort = table.hasAnyPort
         countV4 = table.countV4
         countV6 = table.countV6
+        locals = table.locals.reference
         count = table.blocks.count
     }
 
@@ -450,6 +471,8 @@ extension ServiceRecord {
         isPersistent = service.persistence != nil
         persistenceTimeout = service.persistence?.timeout ?? 0
         prefixLength = UInt8(truncatingIfNeeded: service.prefixLength)
+        clientAddress = service.clientAddress
+        sourceLimit = SourceLimit(service.sourceRate)
         schedulerNumbers = (0, 0)
         count = 0
         tableCount = 0

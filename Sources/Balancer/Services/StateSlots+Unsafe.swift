@@ -13,6 +13,18 @@ public struct DestinationFlags: Bits, Sendable {
     /// At its upper threshold (kernel: `IP_VS_DEST_F_OVERLOAD`).
     @inlinable @inline(__always)
     public static var overloaded: DestinationFlags { DestinationFlags(rawValue: 2) }
+    /// Being drained, or drained: no template leads to it, and a SYN of an old connection is scheduled anew.
+    @inlinable @inline(__always)
+    public static var draining: DestinationFlags { DestinationFlags(rawValue: 4) }
+    /// The drain is over: connections are reset.
+    @inlinable @inline(__always)
+    public static var resetting: DestinationFlags { DestinationFlags(rawValue: 8) }
+    /// The drain is over: entries end.
+    @inlinable @inline(__always)
+    public static var ending: DestinationFlags { DestinationFlags(rawValue: 16) }
+    /// Both of these.
+    @inlinable @inline(__always)
+    public static var cutting: DestinationFlags { DestinationFlags(rawValue: 24) }
 }
 
 /// What decisions read of a destination, and connections change: a cache line. It outlives snapshots and, while entries
@@ -33,9 +45,11 @@ struct DestinationCell: ~Copyable {
     @usableFromInline let serviceSlot = Atomic<UInt32>(0)
     /// `TunnelOptions`: kind in the low byte, checksum in the next, port above.
     @usableFromInline let tunnel = Atomic<UInt32>(0)
-    @usableFromInline let pad0: UInt32 = 0
-    @usableFromInline let pad1: UInt64 = 0
-    @usableFromInline let pad2: UInt64 = 0
+    /// Timeouts of the service's own, in ticks; 0: the setting's.
+    @usableFromInline let tcpTimeout = Atomic<UInt32>(0)
+    @usableFromInline let finTimeout = Atomic<UInt32>(0)
+    @usableFromInline let udpTimeout = Atomic<UInt32>(0)
+    @usableFromInline let pad0: UInt64 = 0
     @usableFromInline init() {}
 }
 
@@ -149,6 +163,26 @@ public struct DestinationState {
         get { unsafe TunnelOptions(packed: cell.pointee.tunnel.load(ordering: .relaxed)) }
         nonmutating set { unsafe cell.pointee.tunnel.store(newValue.packed, ordering: .relaxed) }
     }
+    /// The timeout that its service sets for a TCP state, in ticks; 0: none.
+    @inlinable @inline(__always)
+    public func tcpTimeout(_ state: UInt8) -> Tick {
+        switch state {
+        case 1: unsafe cell.pointee.tcpTimeout.load(ordering: .relaxed)
+        case 4: unsafe cell.pointee.finTimeout.load(ordering: .relaxed)
+        default: 0
+        }
+    }
+    /// The timeout that its service sets for UDP, in ticks; 0: none.
+    @inlinable @inline(__always)
+    public var udpTimeout: Tick { unsafe cell.pointee.udpTimeout.load(ordering: .relaxed) }
+
+    /// The timeouts of its service; nil, or a 0: the setting's.
+    func setTimeouts(_ timeouts: Timeouts?) {
+        unsafe cell.pointee.tcpTimeout.store(Ticks.seconds(timeouts?.tcp ?? 0), ordering: .relaxed)
+        unsafe cell.pointee.finTimeout.store(Ticks.seconds(timeouts?.tcpFin ?? 0), ordering: .relaxed)
+        unsafe cell.pointee.udpTimeout.store(Ticks.seconds(timeouts?.udp ?? 0), ordering: .relaxed)
+    }
+
     /// The flags.
     @inlinable @inline(__always)
     public var flags: DestinationFlags {
@@ -157,6 +191,12 @@ public struct DestinationState {
     /// Whether the rules name it.
     @inlinable @inline(__always)
     public var isAvailable: Bool { flags.contains(.available) }
+    /// Whether its connections are reset.
+    @inlinable @inline(__always)
+    public var isResetting: Bool { flags.contains(.resetting) }
+    /// Whether packets go to it: the rules name it, and its connections are not being reset.
+    @inlinable @inline(__always)
+    public var isServing: Bool { flags.rawValue & 9 == 1 }
     /// Whether it is at its upper threshold.
     @inlinable @inline(__always)
     public var isOverloaded: Bool { flags.contains(.overloaded) }

@@ -46,8 +46,14 @@ public struct VirtualService: Hashable, Sendable {
     public var prefixLength: Int
     /// Every datagram is scheduled anew and nothing is remembered (`-o`).
     public var isOnePacket: Bool
+    /// How many new connections a source may open; nil: no limit.
+    public var sourceRate: SourceRate?
+    /// Timeouts that go before the settings'; nil: none, and a 0 leaves that one to the settings.
+    public var timeouts: Timeouts?
     /// How its FULLNAT destinations learn the client's address.
     public var clientAddress = ClientAddressCarrier.none
+    /// Which of its new connections leave under the director's own address although their destination is NAT; nil: none.
+    public var masquerade: MasqueradeRule?
 
     /// A service with ipvsadm's defaults.
     public init(

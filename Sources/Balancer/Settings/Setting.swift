@@ -5,6 +5,9 @@ public enum Setting: UInt8, CaseIterable, Sendable, BitwiseCopyable {
     case expireNodestConn, expireQuiescentTemplate, ignoreTunneled, natIcmpSend, pmtuDisc, runEstimation, scheduleIcmp
     case secureTcp, sloppySctp, sloppyTcp, snatReroute, syncPersistMode, syncPorts, syncQlenMax, syncRefreshPeriod
     case syncRetries, syncSockSize, syncThreshold, syncVersion, lblcExpiration, lblcrExpiration
+    /// Not the kernel's: whether a template whose time is up while connections of it live goes on leading clients to its
+    /// destination, 60 s at a time. 0: it leads nobody any more (docs/control.md).
+    case persistentRearm
 
     /// The name below `net.ipv4.vs.`, e.g. `conn_reuse_mode`.
     public var name: String {
@@ -30,10 +33,21 @@ public enum Setting: UInt8, CaseIterable, Sendable, BitwiseCopyable {
         switch self {
         case .amDroprate: 10
         case .amemthresh: 1024
-        case .connReuseMode, .pmtuDisc, .runEstimation, .snatReroute, .syncPorts, .syncVersion: 1
+        case .connReuseMode, .persistentRearm, .pmtuDisc, .runEstimation, .snatReroute, .syncPorts, .syncVersion: 1
         case .syncThreshold: 3
         case .lblcExpiration, .lblcrExpiration: 24 * 60 * 60
         default: 0
+        }
+    }
+
+    /// Whether the kernel does not have it.
+    public var isBeyondKernel: Bool { self == .persistentRearm }
+
+    /// The values it takes (`ip_vs_ctl.c`, `proc_do_defense_mode`; the others are not bounded there).
+    public var range: ClosedRange<Int32> {
+        switch self {
+        case .dropEntry, .dropPacket, .secureTcp: 0...3
+        default: 0...Int32.max
         }
     }
 
@@ -45,7 +59,6 @@ public enum Setting: UInt8, CaseIterable, Sendable, BitwiseCopyable {
             "there is no connection synchronisation"
         case .conntrack: "there is no connection tracking beside the connection table"
         case .snatReroute: "replies are always routed by the director's own table"
-        case .amemthresh: "memory is taken at start, and is never short afterwards"
         case .cacheBypass: "there is no transparent cache cluster"
         default: nil
         }

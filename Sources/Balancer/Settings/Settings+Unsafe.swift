@@ -10,14 +10,17 @@ public final class Settings: @unchecked Sendable {
     static let udpTimeout = 16
     static let sctpTimeouts = 32
     static let timeoutCount = 64
+    /// Cells behind the settings: what `Defense` put in force.
+    static var defenseCells: Int { Setting.allCases.count }
 
     /// The kernel's defaults.
     public init() {
-        unsafe cells = .allocate(capacity: Setting.allCases.count)
+        unsafe cells = .allocate(capacity: Setting.allCases.count + 3)
         unsafe timeoutCells = .allocate(capacity: Self.timeoutCount)
         for setting in Setting.allCases {
             unsafe (cells + Int(setting.rawValue)).initialize(to: Atomic(setting.defaultValue))
         }
+        for place in 0..<3 { unsafe (cells + (Self.defenseCells + place)).initialize(to: Atomic(0)) }
         for place in 0..<Self.timeoutCount { unsafe (timeoutCells + place).initialize(to: Atomic(0)) }
         for state in TCPState.allCases {
             unsafe timeoutCells[Int(state.rawValue)].store(Ticks.seconds(state.defaultTimeout), ordering: .relaxed)
@@ -30,7 +33,7 @@ public final class Settings: @unchecked Sendable {
     }
 
     deinit {
-        unsafe cells.deinitialize(count: Setting.allCases.count)
+        unsafe cells.deinitialize(count: Setting.allCases.count + 3)
         unsafe cells.deallocate()
         unsafe timeoutCells.deinitialize(count: Self.timeoutCount)
         unsafe timeoutCells.deallocate()
@@ -61,8 +64,22 @@ public final class Settings: @unchecked Sendable {
         }
     }
 
+    /// Put a level of defence in force.
+    func put(_ defense: Defense, startsSweep: Bool) {
+        unsafe cells[Self.defenseCells].store(defense.dropRate, ordering: .relaxed)
+        if defense.restartsDropping {
+            unsafe _ = cells[Self.defenseCells + 1].wrappingAdd(1, ordering: .relaxed)
+        }
+        if startsSweep, defense.dropsEntries {
+            unsafe _ = cells[Self.defenseCells + 2].wrappingAdd(1, ordering: .relaxed)
+        }
+        self[.dropEntry] = defense.modes.entry
+        self[.dropPacket] = defense.modes.packet
+        self[.secureTcp] = defense.modes.secure
+    }
+
     /// What workers read.
-    public var view: SettingsView { unsafe SettingsView(cells, timeoutCells) }
+    public var view: SettingsView { unsafe SettingsView(cells, timeoutCells, cells + Self.defenseCells) }
 }
 
 /// The workers' sight of the settings.
@@ -70,11 +87,26 @@ public final class Settings: @unchecked Sendable {
 public struct SettingsView {
     @usableFromInline let cells: UnsafeMutablePointer<Atomic<Int32>>
     @usableFromInline let timeouts: UnsafeMutablePointer<Atomic<UInt32>>
+    @usableFromInline let defense: UnsafeMutablePointer<Atomic<Int32>>
 
-    init(_ cells: UnsafeMutablePointer<Atomic<Int32>>, _ timeouts: UnsafeMutablePointer<Atomic<UInt32>>) {
+    init(
+        _ cells: UnsafeMutablePointer<Atomic<Int32>>, _ timeouts: UnsafeMutablePointer<Atomic<UInt32>>,
+        _ defense: UnsafeMutablePointer<Atomic<Int32>>
+    ) {
         unsafe self.cells = cells
         unsafe self.timeouts = timeouts
+        unsafe self.defense = defense
     }
+
+    /// Each how-manieth new connection `drop_packet` turns away; 0: none.
+    @inlinable @inline(__always)
+    public var dropRate: Int32 { unsafe defense[0].load(ordering: .relaxed) }
+    /// How often the counting towards `dropRate` was begun anew.
+    @inlinable @inline(__always)
+    public var dropRestarts: Int32 { unsafe defense[1].load(ordering: .relaxed) }
+    /// How often `drop_entry` wanted entries picked.
+    @inlinable @inline(__always)
+    public var entrySweeps: Int32 { unsafe defense[2].load(ordering: .relaxed) }
 
     /// The value of a setting.
     @inlinable @inline(__always)

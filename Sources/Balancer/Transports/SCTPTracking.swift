@@ -67,6 +67,9 @@ public enum SCTPTracking {
     @usableFromInline static var initChunk: UInt8 { 1 }
     @usableFromInline static var abortChunk: UInt8 { 6 }
 
+    /// Bytes of the SCTP header and the first chunk's, without which nothing is opened.
+    @inlinable public static var leastLength: Int { 16 }
+
     /// Whether the packet opens an association. `transport` begins at the SCTP header.
     @inlinable
     public static func isStart(_ transport: PacketBytes) -> Bool {

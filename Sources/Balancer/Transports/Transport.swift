@@ -54,7 +54,7 @@ public enum Transport: UInt8, CaseIterable, Sendable, BitwiseCopyable {
             switch self {
             case .tcp:
                 next = TCPTracking.next(
-                    state, flags, direction, inputOnly: noOutput != 0, secure: settings[.secureTcp] >= 3)
+                    state, flags, direction, inputOnly: noOutput != 0, secure: settings[.secureTcp] >= 2)
                 active = TCPTracking.isActive(next)
             case .udp:
                 next = state
@@ -76,8 +76,12 @@ public enum Transport: UInt8, CaseIterable, Sendable, BitwiseCopyable {
             }
             let timeout: Tick
             switch self {
-            case .tcp: timeout = settings.tcpTimeout(next)
-            case .udp: timeout = settings.udpTimeout
+            case .tcp:
+                let own = slots.destination(entry.destinationSlot).tcpTimeout(next)
+                timeout = own != 0 ? own : settings.tcpTimeout(next)
+            case .udp:
+                let own = slots.destination(entry.destinationSlot).udpTimeout
+                timeout = own != 0 ? own : settings.udpTimeout
             case .sctp: timeout = settings.sctpTimeout(next)
             }
             entry.timeout = timeout
@@ -105,6 +109,16 @@ public enum Transport: UInt8, CaseIterable, Sendable, BitwiseCopyable {
             state == 5 || state == 6 || (reuseMode & 2 != 0 && state == 4 && flags.contains(.noOutput))
         case .udp: false
         case .sctp: state == 13
+        }
+    }
+
+    /// Whether a connection in `state` goes on: for UDP always.
+    @inlinable
+    public func isOpen(_ state: UInt8, flags: EntryFlags) -> Bool {
+        switch self {
+        case .tcp: TCPTracking.isActive(state) || state == 7 || (state == 4 && !flags.contains(.noOutput))
+        case .udp: true
+        case .sctp: state != 13 && state != 12
         }
     }
 

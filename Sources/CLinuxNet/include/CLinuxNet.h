@@ -11,6 +11,8 @@
 #include "CLinuxNet_nftables.h"
 #include "CLinuxNet_packet.h"
 #include "CLinuxNet_thread.h"
+#include "CLinuxNet_tunnel.h"
 #include "CLinuxNet_wait.h"
+#include "CLinuxNet_xdp.h"
 
 #endif

@@ -22,6 +22,12 @@ CLINUXNET_HOT void CLinuxNet_signalEvent(int event);
 /// Make the event unreadable again.
 CLINUXNET_HOT void CLinuxNet_clearEvent(int event);
 
+/// A descriptor that is readable while any that joined it is (epoll(7)). Returns it, or -errno.
+int CLinuxNet_openGroup(void);
+
+/// Have `descriptor` join a group. 0 or -errno.
+int CLinuxNet_joinGroup(int group, int descriptor);
+
 #pragma clang assume_nonnull end
 
 #endif

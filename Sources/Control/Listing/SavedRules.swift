@@ -52,7 +52,7 @@ struct SavedRules {
         if !service.schedulerFlags.isEmpty {
             text += " -b \(service.schedulerFlags.names(scheduler: service.scheduler))"
         }
-        return text
+        return text + ServiceOptions.words(service)
     }
 
     private func words(_ destination: Destination) -> String {

@@ -99,7 +99,8 @@ struct ServiceListing {
         case .tcpOption: text += " toa"
         case .proxyProtocol: text += " proxy-protocol v2"
         }
-        return service.isOnePacket ? text + " ops" : text
+        if service.isOnePacket { text += " ops" }
+        return text + ServiceOptions.listed(service)
     }
 
     private func numbers(_ counters: TrafficCounters) -> String {

@@ -61,6 +61,12 @@ public struct ServiceRequest: Hashable, Sendable {
     public var persistenceEngine: String?
     /// `--toa`, `--proxy-protocol`.
     public var clientAddress = ClientAddressCarrier.none
+    /// `--source-rate`; nil: none.
+    public var sourceRate: SourceRate?
+    /// `--conn-timeout`; nil: none.
+    public var timeouts: Timeouts?
+    /// `--table-size`; 0: the scheduler's own.
+    public var tableSize = 0
 }
 
 /// The part of a client's address that counts for persistence.

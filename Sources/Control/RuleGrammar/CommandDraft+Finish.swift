@@ -68,11 +68,14 @@ extension CommandDraft {
                 throw UsageError("TOA and the PROXY protocol are only for TCP virtual services")
             }
         }
+        let schedulerName = schedulerName.isEmpty ? SchedulerKind.wlc.name : schedulerName
+        try ServiceOptions.check(tableSize: tableSize, schedulerName: schedulerName)
         return ServiceRequest(
-            key: key, schedulerName: schedulerName.isEmpty ? SchedulerKind.wlc.name : schedulerName,
+            key: key, schedulerName: schedulerName,
             schedulerFlags: flags, persistenceTimeout: persistenceTimeout,
             netmask: netmask ?? (key.family == .v4 ? .v4(.max) : .v6(128)), isOnePacket: isOnePacket,
-            persistenceEngine: persistenceEngine, clientAddress: clientAddress)
+            persistenceEngine: persistenceEngine, clientAddress: clientAddress,
+            sourceRate: try sourceRate?.rate(key.family), timeouts: timeouts, tableSize: tableSize)
     }
 
     private func destination(_ name: CommandName) throws(UsageError) -> Destination {

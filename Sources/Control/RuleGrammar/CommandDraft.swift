@@ -15,6 +15,9 @@ struct CommandDraft {
     var netmask: Netmask?
     var persistenceEngine: String?
     var flagNames = ""
+    var sourceRate: ServiceOptions.Rate?
+    var timeouts: Timeouts?
+    var tableSize = 0
 
     var server: DestinationKey?
     var method = ForwardingMethod.directRouting
@@ -92,6 +95,9 @@ struct CommandDraft {
             tunnelName = value
         case .tunnelPort:
             tunnelPort = UInt16(try Self.number(value, 1...65535, "illegal tunnel port specified"))
+        case .sourceRate: sourceRate = try ServiceOptions.rate(value)
+        case .connectionTimeout: timeouts = try ServiceOptions.timeouts(value)
+        case .tableSize: tableSize = try ServiceOptions.tableSize(value)
         default: try Self.checkSynchronisation(parameter, value)
         }
     }

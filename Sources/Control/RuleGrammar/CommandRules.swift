@@ -79,6 +79,7 @@ enum CommandRules {
         case .serviceAddress: .required
         case .scheduler, .persistent, .netmask, .onePacket, .persistenceEngine, .schedulerFlags, .clientAddress:
             .allowed
+        case .sourceRate, .connectionTimeout, .tableSize: .allowed
         default: .forbidden
         }
     }

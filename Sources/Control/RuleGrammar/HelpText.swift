@@ -51,6 +51,11 @@ enum HelpText {
               --pe ENGINE              persistence engine
               -b, --sched-flags LIST   sh-fallback sh-port mh-fallback mh-port flag-1 flag-2 flag-3
               -o, --ops                every datagram is scheduled anew (UDP)
+              --source-rate N[/s|/m|/h][,burst=N][,prefix=N]
+                                       new connections that one source may open
+              --conn-timeout TCP[,TCPFIN,UDP]
+                                       seconds, as --set for this service; 0 leaves that one to it
+              --table-size N           places of maglev's table
               -r, --real-server HOST[:PORT]
               -m, --masquerading  -g, --gatewaying (unless given)  -i, --ipip
                                        NAT, direct routing, tunnel

@@ -76,9 +76,13 @@ enum Parameter: String, Sendable, CaseIterable {
     case tunnelNoChecksum = "tun-nocsum"
     case tunnelChecksum = "tun-csum"
     case tunnelRemoteChecksum = "tun-remcsum"
+    // Not ipvsadm's.
     case localAddress = "local-address"
     case interfaceName = "ifname"
     case clientAddress = "client-address"
+    case sourceRate = "source-rate"
+    case connectionTimeout = "conn-timeout"
+    case tableSize = "table-size"
 }
 
 /// Whether an option takes a value.
@@ -114,7 +118,7 @@ struct OptionSpecification: Sendable {
     }
 }
 
-/// Every option of ipvsadm 1.31 (`ipvsadm(8)`), and those of FULLNAT as DPVS calls them (`tools/ipvsadm/ipvsadm.c`).
+/// Every option of ipvsadm 1.31 (`ipvsadm(8)`), those of FULLNAT as DPVS calls them (`tools/ipvsadm/ipvsadm.c`), then ours.
 enum OptionTable {
     static let options: [OptionSpecification] = [
         OptionSpecification("add-service", "A", .command(.addService)),
@@ -184,6 +188,9 @@ enum OptionTable {
         OptionSpecification("toa", nil, .parameter(.clientAddress), of: [.addService, .editService]),
         OptionSpecification(
             "proxy-protocol", nil, .parameter(.clientAddress), .required, of: [.addService, .editService]),
+        OptionSpecification("source-rate", nil, .parameter(.sourceRate), .required),
+        OptionSpecification("conn-timeout", nil, .parameter(.connectionTimeout), .required),
+        OptionSpecification("table-size", nil, .parameter(.tableSize), .required),
     ]
 
     /// DPVS's `-b`, too, which `OptionScanner` tells from ipvsadm's.

@@ -17,10 +17,15 @@ public struct ControlServer: Sendable {
     public static let largestBody = 32 << 20
     /// The most clients at a time.
     public static let mostClients = 512
+    /// What a request may take without asking for room, in bytes.
+    static let smallRequest = 1 << 20
+    /// The most bytes that the larger requests may hold together; who comes when they are full hears 503.
+    static let roomForLargeRequests = 128 << 20
 
     private let path: String
     private let handlers: [String: Handler]
     private let idleLimit: Duration
+    private let room = Room(bytes: roomForLargeRequests)
 
     /// `handlers` by route, e.g. `/ipvsadm`. `idleLimit`: how long a client may keep us waiting for its next byte; it
     /// has six times as long for a whole request.
@@ -99,9 +104,11 @@ public struct ControlServer: Sendable {
 
     /// One connection: a request, its reply. What goes wrong with the connection ends it and nothing else.
     private func serve(_ socket: consuming UnixSocket) {
+        var taken = 0
+        defer { room.give(taken) }
         do throws(UnixSocket.SystemError) {
             let reply: Data
-            switch try request(from: socket) {
+            switch try request(from: socket, taken: &taken) {
             case .nothing: return
             case .refused(let status): reply = HTTPMessage.reply(status)
             case .complete(let path, let body):
@@ -123,7 +130,10 @@ public struct ControlServer: Sendable {
         case complete(path: String, body: Data)
     }
 
-    private func request(from socket: borrowing UnixSocket) throws(UnixSocket.SystemError) -> Request {
+    /// Read a request. `taken`: how many bytes of the room for large requests it holds; the caller gives them back.
+    private func request(
+        from socket: borrowing UnixSocket, taken: inout Int
+    ) throws(UnixSocket.SystemError) -> Request {
         let clock = ContinuousClock()
         let deadline = clock.now + idleLimit * 6
         var data = Data()
@@ -144,6 +154,10 @@ public struct ControlServer: Sendable {
             guard clock.now < deadline else { return .refused("408 Request Timeout") }
             let part = try socket.read(atMost: 65536)
             guard !part.isEmpty else { return data.isEmpty ? .nothing : .refused("400 Bad Request") }
+            if data.count >= Self.smallRequest {
+                guard room.take(part.count) else { return .refused("503 Service Unavailable") }
+                taken += part.count
+            }
             data += part
         }
     }
@@ -168,6 +182,24 @@ private final class ReplyBox: Sendable {
     func put(_ data: Data) { reply.withLock { $0 = data } }
 
     func take() -> Data { reply.withLock { $0 } }
+}
+
+/// Memory that clients share. Only what they have sent counts, not what they say they will send: one that hangs holds little.
+private final class Room: Sendable {
+    private let left: Mutex<Int>
+
+    init(bytes: Int) { left = Mutex(bytes) }
+
+    /// Take some of it; false when there is too little.
+    func take(_ count: Int) -> Bool {
+        left.withLock { left in
+            guard left >= count else { return false }
+            left -= count
+            return true
+        }
+    }
+
+    func give(_ count: Int) { left.withLock { $0 += count } }
 }
 
 /// How many clients there are.

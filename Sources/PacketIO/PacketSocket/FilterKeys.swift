@@ -79,6 +79,18 @@ struct FilterTable {
         return ranges
     }
 
+    /// Runs of neighbouring addresses.
+    var addressRuns: Int {
+        var last: IPAddress?
+        return keys.keys.sorted().reduce(0) { count, address in
+            defer { last = address }
+            guard let last, last.isV4 == address.isV4, last.high == address.high, last.low &+ 1 == address.low else {
+                return count + 1
+            }
+            return count
+        }
+    }
+
     /// The table with one set of keys for all addresses, in at most `limit` ranges.
     func sharingKeys(limit: Int) -> FilterTable {
         let union = FilterKeySet(unionOf: Set(keys.values), limit: limit)

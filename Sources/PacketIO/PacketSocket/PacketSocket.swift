@@ -1,5 +1,6 @@
 import CLinuxNet
 import Glibc
+import Synchronization
 import Wire
 
 /// A network interface through AF_PACKET (packet(7)): whole Ethernet frames in and out, super-frames and partial
@@ -58,6 +59,10 @@ public final class PacketSocket: Port, @unchecked Sendable {
     let interfaceDown = Counter()
     let invalid = Counter()
     let noHeadroom = Counter()
+    /// What `own` attached last.
+    private let exact = Mutex<SocketFilter?>(nil)
+    /// The most instructions of a filter that `own` attaches: the rest is left for `include`.
+    public static let filterLimit = SocketFilter.kernelLimit - 512
 
     /// Open `interface` of the calling thread's network namespace. `filter` holds before the first frame is captured.
     public init(
@@ -112,16 +117,32 @@ public final class PacketSocket: Port, @unchecked Sendable {
         try socket.attach(filter, action: "packet socket on \(name)")
     }
 
+    /// Let `traffic` be copied up beside what `own` was given last: quickly, and not for good, since the filter grows with
+    /// it. Any thread.
+    /// - Returns: false when that does not fit; nothing has changed then, and `own` is to be called with everything.
+    public func include(_ traffic: OwnedTraffic) throws(PortError) -> Bool {
+        guard let filter = exact.withLock({ $0 })?.including(traffic) else { return false }
+        try attach(filter)
+        return true
+    }
+
     /// Let only `traffic` be copied up: builds the filter and attaches it, with less precision where the kernel has too
     /// little room for it (`net.core.optmem_max`). Any thread.
     /// - Returns: the filter that holds now.
+    ///
+    /// - Parameter filter: one made for `traffic` already, as `SocketFilter(traffic, limit: PacketSocket.filterLimit)`.
     @discardableResult
-    public func own(_ traffic: OwnedTraffic) throws(PortError) -> SocketFilter {
-        var limit = SocketFilter.kernelLimit
+    public func own(
+        _ traffic: OwnedTraffic, filter prepared: SocketFilter? = nil
+    ) throws(PortError) -> SocketFilter {
+        var limit = Self.filterLimit
+        var prepared = prepared
         while true {
-            let filter = SocketFilter(traffic, limit: limit)
+            let filter = prepared ?? SocketFilter(traffic, limit: limit)
+            prepared = nil
             do throws(PortError) {
                 try attach(filter)
+                exact.withLock { $0 = filter }
                 return filter
             } catch {
                 guard case .system(_, ENOMEM) = error, limit > SocketFilter.smallestLimit else { throw error }

@@ -52,7 +52,9 @@ public struct SocketFilter: Hashable, Sendable {
     public init(_ traffic: OwnedTraffic, limit: Int = SocketFilter.kernelLimit) {
         let destinations = FilterTable.destinations(traffic)
         let sources = FilterTable.sources(traffic)
-        for step in Step.ladder {
+        // Where addresses are matched one by one, each run of neighbours takes an instruction at least.
+        let runs = destinations.addressRuns + sources.addressRuns
+        for step in Step.ladder where !step.matchesEachAddress || runs < limit {
             let instructions = FilterProgram(
                 destinations: step.applied(to: destinations), sources: step.applied(to: sources),
                 marked: traffic.marked.filter(\.isOurs).map(\.rule), step: step
@@ -63,6 +65,18 @@ public struct SocketFilter: Hashable, Sendable {
             }
         }
         self = .everything
+    }
+
+    /// A filter that passes what this one does, and `traffic`: looks for `traffic` first and goes on to this one, so that
+    /// it is made in no time however much this one holds. Nil when that takes more than `limit` instructions.
+    public func including(_ traffic: OwnedTraffic, limit: Int = SocketFilter.kernelLimit) -> SocketFilter? {
+        let more = FilterProgram(
+            destinations: FilterTable.destinations(traffic), sources: FilterTable.sources(traffic),
+            marked: traffic.marked.filter(\.isOurs).map(\.rule), step: Step(precision: .exact)
+        ).assembled()
+        // Its last instruction rejects; in its place begins what was there. Jumps are relative, so both stay as they are.
+        let both = more.dropLast() + instructions
+        return both.count <= limit ? SocketFilter(instructions: Array(both), precision: precision) : nil
     }
 
     /// One attempt to fit.
@@ -79,6 +93,8 @@ public struct SocketFilter: Hashable, Sendable {
             + [1024, 256, 64].map { Step(precision: .sharedPorts, keyRanges: $0) }
             + [1024, 256, 64, 16].map { Step(precision: .addressRanges, keyRanges: min($0, 64), addressRanges: $0) }
             + [Step(precision: .everyAddress, keyRanges: 16)]
+
+        var matchesEachAddress: Bool { precision == .exact || precision == .sharedPorts }
 
         func applied(to table: FilterTable) -> FilterTable {
             precision == .exact ? table : table.sharingKeys(limit: keyRanges)

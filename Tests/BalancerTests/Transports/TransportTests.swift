@@ -85,16 +85,36 @@ final class TransportBed: @unchecked Sendable {
         #expect(bed.advance(entry, .tcp, .fin, .request).new == TCPState.timeWait.rawValue)
     }
 
-    /// DR under secure_tcp waits in SYNACK, not in SYN_RECV, and is established by the client's ACK.
-    @Test func secureTablesApplyAtThree() throws {
+    /// DR under secure_tcp waits in SYNACK, not in SYN_RECV, and is established by the client's ACK. The tables hold from 2
+    /// on, which stands while entries are short (`DefenseTests`).
+    @Test func secureTablesApplyFromTwo() throws {
         let bed = TransportBed()
-        for (value, state) in [(0, TCPState.synReceived), (1, .synReceived), (2, .synReceived), (3, .synAck)] {
+        for (value, state) in [(0, TCPState.synReceived), (1, .synReceived), (2, .synAck), (3, .synAck)] {
             bed.settings[.secureTcp] = Int32(value)
             let entry = try bed.entry(.directRouting)
             #expect(bed.advance(entry, .tcp, .syn, .request).new == state.rawValue)
             #expect(bed.advance(entry, .tcp, .ack, .request).new == TCPState.established.rawValue)
         }
         #expect(bed.counts == [4, 0])
+    }
+
+    /// A service's own timeouts go before the settings'; a 0 does not.
+    @Test func timeoutsMayBeTheServices() throws {
+        let bed = TransportBed()
+        let entry = try bed.entry(.masquerading)
+        bed.state.slots.destination(entry.destinationSlot).setTimeouts(Timeouts(tcp: 11, tcpFin: 0, udp: 13))
+        _ = bed.advance(entry, .tcp, .syn, .request)
+        #expect(entry.timeout == Ticks.seconds(60))
+        _ = bed.advance(entry, .tcp, .ack, .reply)
+        #expect(entry.timeout == Ticks.seconds(11))
+        _ = bed.advance(entry, .tcp, .fin, .reply)
+        #expect(entry.state == TCPState.finWait.rawValue && entry.timeout == Ticks.seconds(120))
+        bed.state.slots.destination(entry.destinationSlot).setTimeouts(Timeouts(tcp: 0, tcpFin: 12, udp: 0))
+        _ = bed.advance(entry, .tcp, .ack, .reply)
+        #expect(entry.timeout == Ticks.seconds(12))
+        bed.state.slots.destination(entry.destinationSlot).setTimeouts(nil)
+        _ = bed.advance(entry, .tcp, .ack, .reply)
+        #expect(entry.timeout == Ticks.seconds(120))
     }
 
     @Test func onlyEstablishedCountsInSCTP() throws {

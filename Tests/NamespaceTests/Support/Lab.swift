@@ -19,6 +19,10 @@ final class Lab: Sendable {
     static let isPossible = Privileges.canMakeNamespaces || Privileges.canMakeUserNamespaces
     static let reason = "needs network namespaces: root, or a kernel that allows user namespaces"
 
+    /// Whether the user who runs the tests may make TUN devices in a lab, as `fairlead decap` does.
+    static let canMakeTunDevices = isPossible && access("/dev/net/tun", R_OK | W_OK) == 0
+    static let tunReason = "needs /dev/net/tun: the kernel's tun module, and permission to open it"
+
     let name: String
     /// Where logs and rules of this lab go.
     let directory: String
@@ -34,7 +38,7 @@ final class Lab: Sendable {
         directory = "/tmp/fairlead-\(name)"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         if prefix.isEmpty {
-            environment = [:]
+            environment = ["FAIRLEAD_BINARY": Program.path]
         } else {
             chmod(directory, 0o777)
             environment = ["FAIRLEAD_LAB_STATES": directory + "/labs", "TMPDIR": directory, "HOME": directory]
@@ -44,14 +48,17 @@ final class Lab: Sendable {
     /// Make a lab, run `body` in it, and remove it again, whatever becomes of `body`.
     ///
     /// - Parameters:
+    ///   - options: more of `scripts/lab up`'s, such as the forwarding method the servers are prepared for.
     ///   - forwards: whether the director's host forwards packets.
     ///   - prefix: words before each command that make it run as somebody else.
     static func with(
-        forwards: Bool = false, webServers: Bool = true, prefix: [String] = [], _ body: (Lab) async throws -> Void
+        _ options: [String] = [], forwards: Bool = false, webServers: Bool = true, prefix: [String] = [],
+        _ body: (Lab) async throws -> Void
     ) async throws {
         let lab = try Lab(name: "t\(getpid())-\(UInt32.random(in: .min ... .max))", prefix: prefix)
         defer { try? FileManager.default.removeItem(atPath: lab.directory) }
-        let made = try await lab.script(["up", "--name", lab.name, "--servers", "3"] + (forwards ? ["--forward"] : []))
+        let made = try await lab.script(
+            ["up", "--name", lab.name, "--servers", "3"] + options + (forwards ? ["--forward"] : []))
         guard made.status == 0 else { throw LabFailure("scripts/lab up: \(made)") }
         do {
             if webServers { try await lab.startWebServers() }
@@ -106,10 +113,12 @@ final class Lab: Sendable {
     }
 
     /// Start a web server that answers `place`, and an echo over UDP.
-    func startWebServer(_ place: String, port: Int) async throws {
+    @discardableResult
+    func startWebServer(_ place: String, port: Int) async throws -> RunningProgram {
         let server = try await start(
             place, ["python3", "-c", Scripts.server, place, "\(port)", "\(Scripts.bulkLength)"])
         guard try await server.writes("listening") else { throw LabFailure("\(place): \(server.text)") }
+        return server
     }
 
     /// A counter of the kernel at `place`, as `nstat` names it, since the namespace was made.

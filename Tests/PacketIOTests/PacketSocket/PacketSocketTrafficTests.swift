@@ -8,7 +8,7 @@ import Testing
     .enabled(if: TestNetwork.isPermitted, "needs root and permission to make network namespaces"))
 final class PacketSocketTrafficTests {
     private let network: TestNetwork
-    private let forwarder: Forwarder
+    private let forwarder: Forwarder<PacketSocket>
 
     init() throws {
         network = try TestNetwork(["client", "director", "server"])

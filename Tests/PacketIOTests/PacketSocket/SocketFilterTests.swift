@@ -205,6 +205,31 @@ import Wire
         #expect(try !verdict(otherPort, filter))
     }
 
+    /// What is included passes, and of the rest exactly what passed before.
+    @Test(arguments: [UInt64](1...4)) func includingAddsAndTakesNothing(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let sample = TrafficSample(&random, addresses: 20, ports: 10)
+        let traffic = sample.traffic
+        var more = OwnedTraffic()
+        more.virtual = [traffic.virtual[0]]
+        more.servers = Array(traffic.servers.prefix(2))
+        more.addresses = Array(traffic.addresses.prefix(1))
+        var rest = traffic
+        rest.virtual.removeFirst()
+        rest.servers = Array(traffic.servers.dropFirst(2))
+        rest.addresses = Array(traffic.addresses.dropFirst())
+        let (before, alone) = (SocketFilter(rest), SocketFilter(more))
+        let both = try #require(before.including(more))
+        #expect(both.instructions.count < before.instructions.count + alone.instructions.count)
+        for _ in 0..<1000 {
+            let frame = sample.frame(&random)
+            let context = FilterMachine.Context(packetType: UInt32.random(in: 0..<9, using: &random) == 0 ? 3 : 0)
+            let expected = try verdict(frame, before, context) || verdict(frame, alone, context)
+            #expect(try verdict(frame, both, context) == expected, "seed \(seed): \(frame)")
+        }
+        #expect(before.including(more, limit: before.instructions.count) == nil)
+    }
+
     @Test func nothingAndEverything() throws {
         let frame = TestFrames.arp(target: Self.virtual4)
         #expect(try !verdict(frame, .nothing))

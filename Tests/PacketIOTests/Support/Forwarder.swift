@@ -6,24 +6,24 @@ import Wire
 
 @testable import PacketIO
 
-/// A thread that carries every frame between two packet sockets, as a bridge would.
-final class Forwarder: Sendable {
-    /// What passed.
-    struct Totals: Sendable {
-        var frames = 0
-        var superFrames = 0
-        var partialChecksums = 0
-        var longest = 0
-        var datagramSuperFrames = 0
-    }
+/// What passed a `Forwarder`.
+struct ForwarderTotals: Sendable {
+    var frames = 0
+    var superFrames = 0
+    var partialChecksums = 0
+    var longest = 0
+    var datagramSuperFrames = 0
+}
 
-    let ports: [PacketSocket]
+/// A thread that carries every frame between two ports, as a bridge would.
+final class Forwarder<Interface: PacketIO.Port & Sendable>: Sendable {
+    let ports: [Interface]
     private let event: Int32
     private let isStopped = Atomic<Bool>(false)
-    private let seen = Mutex(Totals())
+    private let seen = Mutex(ForwarderTotals())
     private let ended = DispatchSemaphore(value: 0)
 
-    init(_ left: PacketSocket, _ right: PacketSocket) {
+    init(_ left: Interface, _ right: Interface) {
         ports = [left, right]
         event = CLinuxNet_openEvent()
         Thread { [self] in
@@ -34,7 +34,7 @@ final class Forwarder: Sendable {
     }
 
     /// What passed so far.
-    var totals: Totals { seen.withLock { $0 } }
+    var totals: ForwarderTotals { seen.withLock { $0 } }
 
     /// Stop the thread and wait for it; false when it does not end. Once only.
     func stop() -> Bool {
@@ -55,8 +55,18 @@ final class Forwarder: Sendable {
                 guard count > 0 else { continue }
                 let frames = UnsafeMutableBufferPointer(rebasing: slots.slots[..<count])
                 note(frames)
+                if !to.capabilities.carriesPartialChecksums { complete(frames) }
                 to.transmit(frames)
             }
+        }
+    }
+
+    private func complete(_ frames: UnsafeMutableBufferPointer<Frame>) {
+        for frame in frames where frame.offload.needsChecksum {
+            // A UDP checksum is 6 bytes into its header, a TCP one 16.
+            TransportChecksum.complete(
+                frame.bytes.dropping(Int(frame.offload.checksumStart)), at: Int(frame.offload.checksumOffset),
+                isUDP: frame.offload.checksumOffset == 6)
         }
     }
 

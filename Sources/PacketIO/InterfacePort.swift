@@ -1,0 +1,24 @@
+public import Wire
+
+/// A port on a network interface of the host, which takes what the director owns and leaves the rest to the host.
+public protocol InterfacePort: Port, Sendable {
+    /// Which kind it is.
+    var kind: PortKind { get }
+    /// How it works here, for messages: a word or two.
+    var details: String { get }
+    /// Whether the host never sees what this port takes. Where it does, it must be kept silent (`Netlink.Guard`).
+    var keepsFramesFromHost: Bool { get }
+    /// Take `traffic` from now on, and nothing else; `hostAddresses` are the host's own. Any thread, one call at a time.
+    func follow(_ traffic: OwnedTraffic, hostAddresses: [IPAddress]) throws(PortError)
+}
+
+extension PacketSocket: InterfacePort {
+    /// `packet`.
+    public var kind: PortKind { .packet }
+    /// What it works by.
+    public var details: String { "recvmmsg and sendmmsg, virtio-net headers" }
+    /// False: the kernel keeps a copy of every frame.
+    public var keepsFramesFromHost: Bool { false }
+    /// As `own`.
+    public func follow(_ traffic: OwnedTraffic, hostAddresses: [IPAddress]) throws(PortError) { try own(traffic) }
+}

@@ -1,0 +1,82 @@
+import CLinuxNet
+public import Wire
+
+/// A network interface through AF_XDP: its redirect program and a socket for each of its receive queues.
+///
+/// `receive` and `transmit` belong to one worker thread.
+public final class XDPPort: InterfacePort, @unchecked Sendable {
+    /// The program.
+    public let program: RedirectProgram
+    /// A socket for each receive queue.
+    public let sockets: [XDPSocket]
+    /// Readable when frames wait: the socket, or where there are several a group of them (epoll(7)).
+    public let descriptor: Int32?
+    private let group: OwnedDescriptor
+    private var next = 0
+
+    /// Attach to `interface` in the first of `modes` that it has.
+    public init(interface: String, modes: [RedirectProgram.Mode] = RedirectProgram.Mode.allCases) throws(PortError) {
+        let program = try RedirectProgram(interface: interface)
+        try program.attach(modes)
+        var sockets: [XDPSocket] = []
+        for queue in 0..<XDPSocket.queues(of: interface) { sockets.append(try XDPSocket(program, queue: queue)) }
+        group = try Self.group(sockets, interface)
+        descriptor = sockets.count == 1 ? sockets[0].descriptor : group.number
+        self.program = program
+        self.sockets = sockets
+    }
+
+    private static func group(_ sockets: [XDPSocket], _ interface: String) throws(PortError) -> OwnedDescriptor {
+        let action = "wait for the queues of \(interface)"
+        let group = try OwnedDescriptor(CLinuxNet_openGroup(), action)
+        for socket in sockets {
+            let status = CLinuxNet_joinGroup(group.number, socket.socket.number)
+            guard status == 0 else { throw PortError(action, errno: -status) }
+        }
+        return group
+    }
+
+    /// The interface's name.
+    public var name: String { program.interface }
+    /// `xdp`.
+    public var kind: PortKind { .xdp }
+    /// The mode, and whether the kernel copies.
+    public var details: String {
+        let copying = sockets.allSatisfy(\.isZeroCopy) ? "zero-copy" : "copying"
+        return "\(program.mode?.rawValue ?? "unattached") mode, \(copying), \(sockets.count) queue(s)"
+    }
+    /// True: what the program redirects, the host never sees.
+    public var keepsFramesFromHost: Bool { true }
+    /// Those of each queue.
+    public var capabilities: PortCapabilities { sockets[0].capabilities }
+    /// What all queues counted.
+    public var statistics: PortStatistics {
+        var total = PortStatistics()
+        for socket in sockets {
+            let part = socket.statistics
+            total.received += part.received
+            total.transmitted += part.transmitted
+            total.receiveDrops += part.receiveDrops
+            total.transmitDrops += part.transmitDrops
+        }
+        return total
+    }
+
+    /// Have the program lead `traffic` here. See `RedirectProgram.own`.
+    public func follow(_ traffic: OwnedTraffic, hostAddresses: [IPAddress]) throws(PortError) {
+        try program.own(traffic, hostAddresses: hostAddresses)
+    }
+
+    /// The next queue that has frames, each in its turn. See `Port.receive`.
+    public func receive(into frames: UnsafeMutableBufferPointer<Frame>) -> Int {
+        for _ in 0..<sockets.count {
+            next = next &+ 1 == sockets.count ? 0 : next &+ 1
+            let count = unsafe sockets[next].receive(into: frames)
+            if count > 0 { return count }
+        }
+        return 0
+    }
+
+    /// By the first queue, so that their order stays. See `Port.transmit`.
+    public func transmit(_ frames: UnsafeMutableBufferPointer<Frame>) { unsafe sockets[0].transmit(frames) }
+}

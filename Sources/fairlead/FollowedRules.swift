@@ -1,0 +1,13 @@
+import Balancer
+
+/// What ports and guard know of the rules.
+struct FollowedRules {
+    /// The revision they follow; nil: none yet.
+    var revision: UInt64?
+    /// Services whose traffic they were given in addition, since they were last given exactly what the rules say.
+    var added: Set<ServiceKey> = []
+
+    /// Up to so many services and destinations, ports and guard are given everything after each change: it takes a few
+    /// milliseconds. With more, they are given what is new at once, and within a second exactly what is left.
+    static let few = 500
+}

@@ -1,0 +1,96 @@
+import Balancer
+import Configuration
+import Testing
+
+@testable import Control
+
+@Suite struct RulePlannerTests {
+    @Test func theSameRulesChangeNothing() throws {
+        let bed = try RuleBed()
+        let plan = try bed.plan(RuleBed.yaml)
+        #expect(plan.isEmpty && plan.unchangedServices == 2 && plan.unchangedDestinations == 5)
+        #expect(plan.text == "nothing to change\n")
+        // Nor does another order.
+        let swapped = RuleBed.yaml.replacing("198.18.2.11:80, 198.18.2.12:80", with: "198.18.2.12:80, 198.18.2.11:80")
+        #expect(try bed.plan(swapped).isEmpty)
+    }
+
+    @Test func countsWhomAChangeMeets() throws {
+        let bed = try RuleBed()
+        // Newest first: place 0 is 198.18.2.13.
+        bed.connect(5, 0)
+        bed.connect(3, 1)
+        bed.connect(2, 2)
+        let plan = try bed.plan(
+            """
+            timeouts: {tcp: 600}
+            settings: {conn_reuse_mode: 0, drop_entry: 0}
+            services:
+              - address: 198.18.10.80:80
+                scheduler: wrr
+                method: nat
+                destinations: [198.18.2.11:80, {address: 198.18.2.12:80, weight: 0}, 198.18.2.14:80]
+              - {address: 198.18.10.80:82, method: dr, destinations: [198.18.2.11]}
+            """)
+        #expect(plan.effect == RulePlan.Effect(cut: 5, drained: 3))
+        #expect(plan.settings == ["timeout tcp 900 -> 600", "setting conn_reuse_mode 1 -> 0"])
+        #expect(plan.services.map(\.action) == [.change, .add, .remove])
+        #expect(plan.services.map(\.service) == ["TCP 198.18.10.80:80", "TCP 198.18.10.80:82", "TCP 198.18.10.80:81"])
+        let destinations = plan.services[0].destinations
+        #expect(destinations.map(\.action) == [.change, .add, .remove])
+        #expect(destinations.map(\.established) == [3, 0, 5])
+        #expect(destinations[0].details == ["weight 1 -> 0"])
+        #expect(
+            plan.text == """
+                ~ TCP 198.18.10.80:80
+                    ~ 198.18.2.12:80  (weight 1 -> 0): drains 3 established connections
+                    + 198.18.2.14:80  (Masq, weight 1)
+                    - 198.18.2.13:80: cuts 5 established connections
+                      1 destination unchanged
+                + TCP 198.18.10.80:82  (scheduler wlc)
+                    + 198.18.2.11:80  (Route, weight 1)
+                - TCP 198.18.10.80:81
+                    - 198.18.2.11:81
+                    - 198.18.2.12:81
+                ~ timeout tcp 900 -> 600
+                ~ setting conn_reuse_mode 1 -> 0
+
+                services: 1 added, 1 changed, 1 removed, 0 unchanged
+                destinations: 2 added, 1 changed, 3 removed, 1 unchanged
+                established connections: 5 cut, 3 drained, about 0 re-hashed
+
+                """)
+    }
+
+    @Test func namesWhatChangesOfAService() throws {
+        let bed = try RuleBed()
+        let plan = try bed.plan(
+            RuleBed.yaml.replacing("scheduler: wrr", with: "scheduler: lc\n    persistence: {timeout: 60, prefix: 24}"))
+        #expect(plan.services.map(\.details) == [["scheduler wrr -> lc", "persistence none -> 60 s /24"]])
+        #expect(plan.unchangedServices == 1 && plan.unchangedDestinations == 5)
+    }
+
+    /// Whatever the two sets of rules, the steps lead from one to the other.
+    @Test func theStepsLeadThere() throws {
+        let pool = "local_addresses: [198.18.2.100, 198.18.2.101]"
+        let files = [
+            RuleBed.yaml, "services: []",
+            "services: [{address: \"198.18.10.80:80\", scheduler: sh, method: fullnat, \(pool), "
+                + "destinations: [198.18.2.11:80, 198.18.2.15:80]}]",
+            "services: [{address: \"198.18.10.80:80\", scheduler: mh, method: nat, "
+                + "destinations: [{address: 198.18.2.15:80, weight: 7}]}, {fwmark: 3, method: dr, destinations: [198.18.2.1]}]",
+        ]
+        for first in files {
+            for second in files {
+                let bed = try RuleBed(first)
+                let wanted = try ConfigurationFile(yaml: second).rules
+                try bed.withEngine { engine in
+                    Result { try engine.apply(RulePlanner(wanted, engine: engine).operations) }
+                }.get()
+                #expect(try bed.plan(second).isEmpty, "\(first) to \(second)")
+                #expect(Set(bed.rules.services.map(\.service)) == Set(wanted.services.map(\.service)))
+                #expect(bed.rules.destinationCount == wanted.destinationCount)
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import Foundation
+import Testing
+
+extension NamespaceTests {
+    /// Every forwarding method with real programs: web, bulk, DNS, path MTU, ping and traceroute, one-armed and two-armed. All
+    /// checks of one method and family share a lab.
+    @Suite struct Forwarding {
+        @Test(arguments: [
+            Path(.nat, .v4), Path(.nat, .v6), Path(.dr, .v4), Path(.dr, .v6),
+        ])
+        func natAndDirectRouting(path: Path) async throws { try await holds(path) }
+
+        @Test(
+            .enabled(if: Lab.canMakeTunDevices, "\(Lab.tunReason)"),
+            arguments: [
+                Path(.ipip, .v4), Path(.ipip, .v6), Path(.ipip, .v6, server: .v4), Path(.ipip, .v4, server: .v6),
+                Path(.gue, .v4), Path(.gue, .v6), Path(.gre, .v4), Path(.gre, .v6),
+            ])
+        func tunnels(path: Path) async throws { try await holds(path) }
+
+        private func holds(_ path: Path) async throws {
+            try await Lab.with(path.labOptions, webServers: false) { lab in
+                let check = ForwardingCheck(lab: lab, path: path)
+                try await check.startServers()
+                let daemon = try await lab.startFairlead(rules: path.rules)
+                try await check.requestsAreSpread()
+                try await check.namesAreAnswered()
+                try await check.bulkArrivesIntact()
+                try await check.datagramsArriveOnce()
+                try await check.pathMTUIsFound()
+                try await check.theAddressAnswers()
+                try await check.nothingWasWrong()
+                #expect(try await daemon.stop() == 0)
+            }
+        }
+    }
+}
