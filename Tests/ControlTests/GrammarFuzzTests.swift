@@ -36,7 +36,9 @@ import Wire
         ["--exact"], ["--thresholds"], ["--persistent-conn"], ["--tun-info"], ["--timeout"], ["--daemon"],
         ["--fullnat"], ["-b"], ["--toa"], ["--proxy-protocol", "v2"], ["--proxy-protocol", "disable"],
         ["-z", "10.0.2.101"], ["-z", "2001:db8:2::101"], ["-z", "127.0.0.1"], ["--laddr", "203.0.113.80"],
-        ["-z", "bad"], ["-F", "eth0"], ["--nosort"], ["--sort"], ["1", "2", "3"], ["master"], ["--"], ["-"], ["extra"],
+        ["-z", "bad"], ["--source-rate", "10/s,burst=5"], ["--conn-timeout", "30,0,9"], ["--table-size", "65537"],
+        ["--conn-timeout", "x"], ["-F", "eth0"], ["--nosort"], ["--sort"], ["1", "2", "3"], ["master"], ["--"], ["-"],
+        ["extra"],
         ["--weight=5"], ["-6"],
         ["\u{0}"], ["-\u{301}"], ["[::1]:80"], ["--exact=1"], ["-w=8"], ["-mw", "9"],
     ]
