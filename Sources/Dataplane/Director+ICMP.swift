@@ -16,7 +16,11 @@ extension Director {
             guard settings[.scheduleIcmp] != 0 else { return pass(frame) }
             return schedule(&frame, packet, quoted)
         }
-        if found.direction == .reply { return icmpReplyToUs(frame, packet, found.entry) }
+        if found.direction == .reply {
+            // FULLNAT's replies are sent to a local address of ours, and so are the errors about them.
+            guard !found.entry.isFullNAT else { return icmpReply(&frame, packet, quoted, found.entry) }
+            return icmpReplyToUs(frame, packet, found.entry)
+        }
         icmpRequest(&frame, packet, quoted, found.entry)
     }
 

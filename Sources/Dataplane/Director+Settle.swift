@@ -42,7 +42,8 @@ extension Director {
         if routing.isLocal(key.destination) {
             guard isGuarded, packet.hasTransport, Transport(key.transportProtocol) != nil else { return false }
             return services.find(
-                transportProtocol: key.transportProtocol, address: key.destination, port: key.destinationPort, mark: mark)
+                transportProtocol: key.transportProtocol, address: key.destination, port: key.destinationPort,
+                mark: mark)
                 != nil
         }
         if services.owns(key.destination) { return true }

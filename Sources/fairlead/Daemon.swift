@@ -113,8 +113,11 @@ final class Daemon: Service {
             let text = line.trimmingCharacters(in: .whitespaces)
             guard !text.isEmpty, !text.hasPrefix("#") else { continue }
             let words = text.split(separator: " ").map(String.init)
-            let result = words.first == "mark" ? mark(Array(words.dropFirst())) : CommandExecutor(resolver: SystemResolver()).execute(
-                ["-R"], standardInput: text + "\n", withTable: withTable)
+            let result =
+                words.first == "mark"
+                ? mark(Array(words.dropFirst()))
+                : CommandExecutor(resolver: SystemResolver()).execute(
+                    ["-R"], standardInput: text + "\n", withTable: withTable)
             guard result.status == 0, result.standardError.isEmpty else {
                 let reason = result.standardError.trimmingCharacters(in: .whitespacesAndNewlines)
                 throw Failure("\(path) line \(number + 1) `\(text)`: \(reason)")
@@ -255,7 +258,8 @@ final class Daemon: Service {
 
     private var handlers: [String: ControlServer.Handler] {
         let commands = ControlServer.commandHandler(
-            CommandExecutor(resolver: SystemResolver()), withTable: { [self] in changeTable($0) })
+            CommandExecutor(resolver: SystemResolver(), savesThresholds: true),
+            withTable: { [self] in changeTable($0) })
         let own: [String: ControlServer.Handler] = [
             CommandRequest.route: { [self] body in
                 let reply = await commands(body)

@@ -67,7 +67,8 @@ extension Fairlead {
 
         /// `fairlead mark delete`.
         struct Delete: ParsableCommand {
-            static let configuration = CommandConfiguration(abstract: "Delete the rule that was added with these words.")
+            static let configuration = CommandConfiguration(
+                abstract: "Delete the rule that was added with these words.")
             @OptionGroup var rule: Rule
             @OptionGroup var control: ControlOption
 

@@ -18,7 +18,8 @@ import Wire
 
     private static let commands = [
         "-A", "-A", "-A", "-E", "-D", "-a", "-a", "-a", "-e", "-d", "-L", "-Ln", "-Z", "-S", "-Sn", "--set", "-C",
-        "--start-daemon", "--stop-daemon", "-h", "--version", "--add-service", "--list", "-Q", "",
+        "--start-daemon", "--stop-daemon", "-h", "--version", "--add-service", "--list", "-Q", "-P", "-P",
+        "--del-laddr", "-G", "--get-laddr", "",
     ]
     private static let services = [
         ["-t", "203.0.113.80:80"], ["-t", "203.0.113.81:0"], ["-u", "203.0.113.80:53"], ["-t", "[2001:db8::80]:443"],
@@ -33,7 +34,12 @@ import Wire
         ["-w", "-1"], ["-x", "10"], ["-y", "5"], ["-y", "50"], ["--tun-type", "gue"], ["--tun-type", "gre"],
         ["--tun-port", "6080"], ["--tun-csum"], ["--tun-remcsum"], ["-n"], ["-c"], ["--stats"], ["--rate"],
         ["--exact"], ["--thresholds"], ["--persistent-conn"], ["--tun-info"], ["--timeout"], ["--daemon"],
-        ["--nosort"], ["--sort"], ["1", "2", "3"], ["master"], ["--"], ["-"], ["extra"], ["--weight=5"], ["-6"],
+        ["--fullnat"], ["-b"], ["--toa"], ["--proxy-protocol", "v2"], ["--proxy-protocol", "disable"],
+        ["-z", "10.0.2.101"], ["-z", "2001:db8:2::101"], ["-z", "127.0.0.1"], ["--laddr", "203.0.113.80"],
+        ["-z", "bad"], ["--source-rate", "10/s,burst=5"], ["--conn-timeout", "30,0,9"], ["--table-size", "65537"],
+        ["--conn-timeout", "x"], ["-F", "eth0"], ["--nosort"], ["--sort"], ["1", "2", "3"], ["master"], ["--"], ["-"],
+        ["extra"],
+        ["--weight=5"], ["-6"],
         ["\u{0}"], ["-\u{301}"], ["[::1]:80"], ["--exact=1"], ["-w=8"], ["-mw", "9"],
     ]
 
@@ -47,44 +53,71 @@ import Wire
         if words.first.map({ ["-a", "-e", "-d"].contains($0) }) == true, Int.random(in: 0..<4, using: &random) > 0 {
             parts.append(["-r", "10.0.2.\(Int.random(in: 11...14, using: &random)):80"])
         }
+        if let command = words.first, command == "-P" || command == "--del-laddr",
+            Int.random(in: 0..<4, using: &random) > 0
+        {
+            parts.append(["-z", "10.0.2.\(Int.random(in: 101...103, using: &random))"])
+        }
         parts.shuffle(using: &random)
         words += parts.joined()
         if Int.random(in: 0..<20, using: &random) == 0 { words.shuffle(using: &random) }
         return words
     }
 
-    @Test(arguments: [1, 2, 3, 4] as [UInt64])
+    /// 100,000 lines in all.
+    @Test(arguments: 1...10 as ClosedRange<UInt64>)
     func everyRandomLineIsCarriedOutOrRefused(seed: UInt64) {
         let executor = CommandExecutor.recorded
         var random = Generator(state: 0x9e37_79b9_7f4a_7c15 &* seed)
-        let table = KernelRuleTable()
+        let table = Self.engine()
+        var rules = Rules(table)
         var effects = 0
-        for number in 0..<5000 {
+        for number in 0..<10_000 {
+            // Time goes on, so that deleted servers are let go.
+            table.advance(milliseconds: UInt64(number) * 500)
             let line = Self.line(&random)
-            let before = table.rules
+            let before = table.revision
             let result = executor.execute(line, on: table)
             let label = "seed \(seed), line \(number): \(line)"
             if result.status != 0 {
                 #expect(!result.standardError.isEmpty, "\(label)")
-                #expect(table.rules == before, "\(label)")
+                #expect(table.revision == before || Rules(table) == rules, "\(label)")
                 continue
             }
             #expect(result.standardError.isEmpty, "\(label)")
-            guard table.rules != before else { continue }
+            guard table.revision != before else { continue }
+            let after = Rules(table)
+            guard after != rules else { continue }
+            rules = after
             effects += 1
             let saved = executor.execute(["-Sn", "--thresholds"], on: table).standardOutput
-            let copy = KernelRuleTable()
+            let copy = Self.engine()
             #expect(executor.execute(["-R"], standardInput: saved, on: copy) == CommandResult(), "\(label)")
-            #expect(copy.rules == table.rules, "\(label)")
+            #expect(Rules(copy) == rules, "\(label)")
         }
         #expect(effects > 50)
     }
-}
 
-extension KernelRuleTable {
-    /// What the rules say, without what goes on under them.
-    var rules: [VirtualService: Set<Destination>] {
-        Dictionary(
-            services().map { ($0.service, Set($0.destinations.map(\.destination))) }, uniquingKeysWith: { $1 })
+    private static func engine() -> Engine {
+        Engine(EngineConfiguration(entries: 64, services: 64, destinations: 1024, secret: HashSecret(1, 2)))
+    }
+
+    /// What the rules say, without what goes on under them; servers in no order, local addresses in theirs.
+    private struct Rules: Equatable {
+        struct Service: Equatable {
+            var service: VirtualService
+            var destinations: Set<Destination>
+            var localAddresses: [IPAddress]
+        }
+
+        var services: [ServiceKey: Service] = [:]
+
+        init(_ table: Engine) {
+            for status in table.services() {
+                services[status.service.key] = Service(
+                    service: status.service, destinations: Set(status.destinations.map(\.destination)),
+                    localAddresses: status.localAddresses.map(\.address))
+            }
+        }
     }
 }

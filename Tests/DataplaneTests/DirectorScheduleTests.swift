@@ -59,6 +59,25 @@ import Wire
         #expect(try server(bed.receive(request)) == "10.0.2.11:8081")
     }
 
+    /// Live packets of a whole prefix: its addresses are no host's, but what is marked for a service is balanced.
+    @Test func takesMarkedPacketsThroughUs() throws {
+        let bed = try TestDirector()
+        let key = ServiceKey.mark(7, family: .v4)
+        try bed.engine.addService(VirtualService(key: key, scheduler: .rr))
+        try bed.add("10.0.2.11:0", to: key)
+        #expect(
+            bed.mark(
+                MarkRule(
+                    destination: .parse("203.0.114.0"), destinationLength: 24, transportProtocol: IPProtocol.tcp,
+                    destinationPort: 80, mark: 7)))
+        #expect(try server(bed.receive(TestDirector.request(.syn, to: "203.0.114.9:80").frame())) == "10.0.2.11:80")
+        #expect(bed.receive(TestDirector.request(.syn, to: "203.0.114.9:81").frame()).isEmpty)
+        let reply = bed.receive(TestDirector.reply([.syn, .ack]).frame(), interface: 1)
+        #expect(PacketCheck.problems(try #require(reply.first).bytes, .from("203.0.114.9:80"), .checksumsRight) == [])
+        try bed.engine.removeMark(try #require(bed.engine.markRules.first))
+        #expect(bed.receive(TestDirector.request(.syn, port: 40001, to: "203.0.114.9:80").frame()).isEmpty)
+    }
+
     /// All connections of a client go to one server while the template lives; the template outlives the last of them.
     @Test func keepsPersistentClientsTogether() throws {
         let bed = try TestDirector()

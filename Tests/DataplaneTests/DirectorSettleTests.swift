@@ -40,6 +40,21 @@ import Wire
         #expect(settle(bed, TestDirector.request(.ack, to: "203.0.113.80:9").frame(), isGuarded: true).isEmpty)
     }
 
+    /// The guard keeps from the host what is marked for a service, and only that.
+    @Test func answersForMarkedPacketsBehindTheGuard() throws {
+        let bed = try TestDirector(hostOwnsVirtual: true)
+        try bed.engine.addService(VirtualService(key: .mark(7, family: .v4), scheduler: .rr))
+        #expect(
+            bed.mark(
+                MarkRule(
+                    destination: TestDirector.virtual.address, transportProtocol: IPProtocol.tcp, destinationPort: 80,
+                    mark: 7)))
+        let late = TestDirector.request(.ack).frame()
+        #expect(settle(bed, late, isGuarded: false).isEmpty)
+        #expect(settle(bed, late, isGuarded: true).count == 1)
+        #expect(settle(bed, TestDirector.request(.ack, to: "203.0.113.80:9").frame(), isGuarded: true).isEmpty)
+    }
+
     /// A server's packet without a connection never reaches the guarded host, so it is forwarded here.
     @Test func forwardsGuardedStrayPackets() throws {
         let bed = try TestDirector()

@@ -25,6 +25,40 @@ import Wire
         #expect(traffic.ndFor == [TestDirector.virtualV6.address])
     }
 
+    /// Replies of FULLNAT servers come to local addresses, which are ours whole.
+    @Test func coversLocalAddresses() throws {
+        let bed = try TestDirector()
+        let key = TestDirector.key(TestDirector.virtualV6, IPProtocol.tcp)
+        try bed.engine.addService(VirtualService(key: key))
+        let locals: [IPAddress] = [.parse("10.0.2.101"), .parse("2001:db8:2::101")]
+        for local in locals { try bed.engine.addLocalAddress(local, to: key) }
+        try bed.add("10.0.2.11:80", to: key, method: .fullNAT)
+        let traffic = bed.engine.ownedTraffic { bed.snapshot.isLocal($0) }
+        #expect(Set(traffic.addresses) == Set(locals + [TestDirector.virtualV6.address]))
+        #expect(traffic.arpFor == [locals[0]])
+        #expect(Set(traffic.ndFor) == [locals[1], TestDirector.virtualV6.address])
+        #expect(traffic.servers.isEmpty)
+    }
+
+    /// Whole addresses that are marked for a service are virtual addresses; prefixes are routed here.
+    @Test func coversMarkedTraffic() throws {
+        let bed = try TestDirector()
+        let whole = MarkRule(destination: .parse("203.0.113.90"), destinationLength: 32, mark: 5)
+        let prefix = MarkRule(destination: .parse("203.0.114.0"), destinationLength: 24, mark: 5)
+        let other = MarkRule(destination: .parse("203.0.113.91"), destinationLength: 32, mark: 6)
+        for rule in [whole, prefix, other] { #expect(bed.mark(rule)) }
+        #expect(bed.engine.ownedTraffic { _ in false }.addresses.isEmpty)
+        try bed.engine.addService(VirtualService(key: .mark(5, family: .v4)))
+        let traffic = bed.engine.ownedTraffic { _ in false }
+        #expect(traffic.addresses == [.parse("203.0.113.90")] && traffic.arpFor == traffic.addresses)
+        #expect(
+            traffic.marked == [
+                MarkedTraffic(rule: whole, isOurs: true), MarkedTraffic(rule: prefix, isOurs: true),
+                MarkedTraffic(rule: other, isOurs: false),
+            ])
+        #expect(bed.engine.ownedTraffic { _ in true }.addresses.isEmpty, "where the host has the address, it answers")
+    }
+
     @Test func withoutAddressesOfItsOwnOnlyTheHostsAreServed() throws {
         let bed = try TestDirector(ownsAddresses: false)
         try bed.serve(TestDirector.virtual, IPProtocol.tcp, ["10.0.2.11:8080"])

@@ -132,6 +132,46 @@ struct GuardTests {
         withExtendedLifetime(listener) {}
     }
 
+    /// The last rule that matches decides; what is marked for no service is the host's.
+    @Test(arguments: ["203.0.113.80", "2001:db8:80::80"])
+    func markedPacketsAreSilent(address: String) throws {
+        let bed = try Bed()
+        let virtual = try #require(IPAddress(address))
+        func rule(_ port: UInt16?, isOurs: Bool, interface: Int? = nil, length: Int? = nil) -> GuardedMark {
+            let length = length ?? virtual.family.bits
+            return GuardedMark(
+                rule: MarkRule(
+                    destination: virtual.masked(length), destinationLength: length,
+                    transportProtocol: port == nil ? nil : IPProtocol.tcp, destinationPort: port, interface: interface,
+                    mark: isOurs ? 5 : 6), isOurs: isOurs)
+        }
+        func answers(_ marked: [GuardedMark], _ kept: Guard) throws -> [String] {
+            try kept.update(GuardedTraffic(marked: marked))
+            return try [80, 81].map { try bed.connect(from: bed.client, to: address, $0) }
+        }
+        let kept = try bed.makeGuard()
+        #expect(try answers([rule(80, isOurs: true)], kept) == ["silent", "refused"])
+        #expect(
+            try answers([rule(80, isOurs: true), rule(nil, isOurs: true, length: 24)], kept) == ["silent", "silent"])
+        #expect(
+            try answers([rule(nil, isOurs: true, length: 24), rule(80, isOurs: false)], kept) == ["refused", "silent"])
+        #expect(
+            try answers([rule(80, isOurs: true, interface: 1), rule(81, isOurs: true, interface: 0)], kept)
+                == ["refused", "silent"])
+        #expect(try answers([], kept) == ["refused", "refused"])
+        let source = address.contains(":") ? "2001:db8:1::2" : "10.1.0.2"
+        let datagrams = MarkRule(
+            source: IPAddress(source), destination: virtual, transportProtocol: IPProtocol.udp,
+            sourcePort: 9000, destinationPort: 7000, mark: 5)
+        func reaches(_ port: Int, size: Int) throws -> Bool {
+            try bed.datagram(from: bed.client, source, port, to: bed.director, address, size: size)
+        }
+        try kept.update(GuardedTraffic(marked: [GuardedMark(rule: datagrams, isOurs: true)]))
+        #expect(try !reaches(9000, size: 10))
+        #expect(try !reaches(9000, size: 3000))
+        #expect(try reaches(9001, size: 10))
+    }
+
     @Test func theDirectorsOwnCurl() throws {
         let bed = try Bed()
         let listener = try bed.listen(in: bed.server, "10.2.0.11", 8080)

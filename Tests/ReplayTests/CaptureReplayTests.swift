@@ -90,6 +90,42 @@ import Wire
         #expect(try CaptureFile(path: folder.path("out/out-eth0.pcap")).records.count == 1 - forwarded, "a reset")
     }
 
+    /// FULLNAT behind a mark, offline: the local address is the client that the server sees, and is answered for.
+    @Test func takesMarksAndLocalAddresses() throws {
+        let folder = try stage()
+        try folder.write(
+            """
+            mark add --dst 203.0.114.0/24 --proto tcp --dport 80 --mark 5
+            -A -f 5 -s rr
+            -P -f 5 -z 10.0.2.101
+            -a -f 5 -r 10.0.2.11 --fullnat
+
+            """, "rules")
+        let client = PacketBuilder.tcp(from: "198.51.100.1:40000", to: "203.0.114.9:80", .syn).frame()
+        try capture([(1, 0, client)]).write(to: folder.url.appendingPathComponent("a.pcap"))
+        let server: [UInt8] = [2, 0, 0, 0, 2, 11]
+        let question =
+            [UInt8](repeating: 255, count: 6) + server + [8, 6, 0, 1, 8, 0, 6, 4, 0, 1] + server + [10, 0, 2, 11]
+            + [0, 0, 0, 0, 0, 0, 10, 0, 2, 101]
+        try capture([(2, 0, question)]).write(to: folder.url.appendingPathComponent("b.pcap"))
+        try run(folder, [("eth0", "a.pcap"), ("eth1", "b.pcap")])
+        let sent = try CaptureFile(path: folder.path("out/out-eth1.pcap")).records.map(\.bytes)
+        try #require(sent.count == 2)
+        let request = try #require(PacketSummary(frame: sent[0]))
+        #expect(request.source.address == Endpoint(stringLiteral: "10.0.2.101:0").address)
+        #expect(request.destination == "10.0.2.11:80")
+        #expect(PacketCheck.problems(sent[0], .checksumsRight) == [])
+        #expect(Array(sent[1][20..<22]) == [0, 2] && Array(sent[1][28..<32]) == [10, 0, 2, 101])
+    }
+
+    @Test func refusesLocalAddressesThatNeighborsHave() throws {
+        let folder = try stage()
+        try capture([]).write(to: folder.url.appendingPathComponent("a.pcap"))
+        try folder.write(Self.rules + "\n-P -t 203.0.113.80:80 -z 10.0.2.12\n", "rules")
+        let error = #expect(throws: ReplayError.self) { try run(folder, [("eth0", "a.pcap")]) }
+        #expect(error?.description.contains("a host on an attached network answers for it") == true)
+    }
+
     @Test func saysWhichRuleIsWrong() throws {
         let folder = try stage()
         try capture([]).write(to: folder.url.appendingPathComponent("a.pcap"))

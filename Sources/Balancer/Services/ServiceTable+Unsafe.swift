@@ -382,6 +382,9 @@ public struct ServiceTableView {
     }
 
     /// The mark of a packet that came by `interface`; 0: none. The last rule that matches gives it.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func mark(of key: FlowKey, interface: Int) -> UInt32 {
         var place = markCount
         while place > 0 {
@@ -392,6 +395,9 @@ public struct ServiceTableView {
     }
 
     /// Whether a service has the mark for packets of the family.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
     public func hasMark(_ mark: UInt32, isV4: Bool) -> Bool {
         guard hasMarks else { return false }
         let any = isV4 ? IPAddress.anyV4 : IPAddress.anyV6

@@ -10,7 +10,7 @@ enum LocalAddressListing {
         for status in RuleOrder.sorted(services) {
             let name =
                 switch status.service.key {
-                case .mark(let mark, let family): "FWM \(Int32(bitPattern: mark))\(family == .v6 ? " IPv6" : "")"
+                case .mark(let mark, let family): "FWM  \(Int32(bitPattern: mark))\(family == .v6 ? " IPv6" : "")"
                 case .address(let transportProtocol, let address, let port):
                     names.text(address, port, transportProtocol)
                 }

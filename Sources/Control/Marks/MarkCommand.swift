@@ -30,7 +30,8 @@ public enum MarkCommand {
         } catch {
             switch error {
             case .exists: throw UsageError("mark: there is such a rule already", status: 1)
-            case .noSuchRule: throw UsageError("mark: no such rule; `fairlead mark list` prints those there are", status: 1)
+            case .noSuchRule:
+                throw UsageError("mark: no such rule; `fairlead mark list` prints those there are", status: 1)
             case .tableFull: throw UsageError("mark: there are \(MarkRule.capacity) rules already, the most", status: 1)
             }
         }

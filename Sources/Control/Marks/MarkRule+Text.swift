@@ -49,7 +49,8 @@ extension MarkRule {
             }
             mark = UInt32(number)
         default:
-            throw UsageError("mark: \(option): unknown; --src --dst --proto --sport --dport --interface --mark are known")
+            throw UsageError(
+                "mark: \(option): unknown; --src --dst --proto --sport --dport --interface --mark are known")
         }
     }
 
@@ -88,7 +89,9 @@ extension MarkRule {
         if let sourcePort { words += ["--sport", String(sourcePort)] }
         if let destinationPort { words += ["--dport", String(destinationPort)] }
         if let interface {
-            words += ["--interface", interfaces.indices.contains(interface) ? interfaces[interface] : String(interface)]
+            words += [
+                "--interface", interfaces.indices.contains(interface) ? interfaces[interface] : String(interface),
+            ]
         }
         return (words + ["--mark", String(mark)]).joined(separator: " ")
     }

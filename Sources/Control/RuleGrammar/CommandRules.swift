@@ -77,7 +77,8 @@ enum CommandRules {
     private static func ofService(_ parameter: Parameter) -> Use {
         switch parameter {
         case .serviceAddress: .required
-        case .scheduler, .persistent, .netmask, .onePacket, .persistenceEngine, .schedulerFlags, .clientAddress: .allowed
+        case .scheduler, .persistent, .netmask, .onePacket, .persistenceEngine, .schedulerFlags, .clientAddress:
+            .allowed
         case .sourceRate, .connectionTimeout, .tableSize: .allowed
         default: .forbidden
         }

@@ -4,13 +4,16 @@ import Wire
 
 @testable import Balancer
 
+private func address(_ text: String) -> IPAddress { IPAddress(text) ?? .anyV6 }
+
 /// Rules that give packets firewall marks.
 @Suite struct MarkRuleTests {
     private static let key = FlowKey(
-        source: .parse("198.51.100.1"), destination: .parse("203.0.113.80"), sourcePort: 40000, destinationPort: 80,
+        source: address("198.51.100.1"), destination: address("203.0.113.80"), sourcePort: 40000, destinationPort: 80,
         transportProtocol: IPProtocol.tcp)
 
-    private let engine = Engine(EngineConfiguration(entries: 64, services: 8, destinations: 8, secret: HashSecret(1, 2)))
+    private let engine = Engine(
+        EngineConfiguration(entries: 64, services: 8, destinations: 8, secret: HashSecret(1, 2)))
 
     private func mark(_ rules: MarkRule..., interface: Int = 0) throws -> UInt32 {
         for rule in rules { try engine.addMark(rule) }
@@ -18,17 +21,17 @@ import Wire
     }
 
     static let matching: [MarkRule] = [
-        MarkRule(mark: 5), MarkRule(source: .parse("198.51.100.1"), mark: 5),
-        MarkRule(source: .parse("198.51.100.0"), sourceLength: 24, mark: 5),
-        MarkRule(destination: .parse("203.0.113.0"), destinationLength: 24, mark: 5),
+        MarkRule(mark: 5), MarkRule(source: address("198.51.100.1"), mark: 5),
+        MarkRule(source: address("198.51.100.0"), sourceLength: 24, mark: 5),
+        MarkRule(destination: address("203.0.113.0"), destinationLength: 24, mark: 5),
         MarkRule(transportProtocol: IPProtocol.tcp, destinationPort: 80, interface: 0, mark: 5),
         MarkRule(transportProtocol: IPProtocol.tcp, sourcePort: 40000, mark: 5),
     ]
     static let other: [MarkRule] = [
-        MarkRule(source: .parse("198.51.100.2"), mark: 5),
-        MarkRule(source: .parse("198.51.101.0"), sourceLength: 24, mark: 5),
-        MarkRule(destination: .parse("203.0.113.81"), mark: 5),
-        MarkRule(destination: .parse("2001:db8::"), destinationLength: 0, mark: 5),
+        MarkRule(source: address("198.51.100.2"), mark: 5),
+        MarkRule(source: address("198.51.101.0"), sourceLength: 24, mark: 5),
+        MarkRule(destination: address("203.0.113.81"), mark: 5),
+        MarkRule(destination: address("2001:db8::"), destinationLength: 0, mark: 5),
         MarkRule(transportProtocol: IPProtocol.udp, mark: 5), MarkRule(destinationPort: 81, mark: 5),
         MarkRule(sourcePort: 40001, mark: 5), MarkRule(interface: 1, mark: 5),
     ]
@@ -55,16 +58,16 @@ import Wire
 
     /// A whole address with a service behind its mark is a virtual address.
     @Test func addressesOfMarkedServicesAreOwned() throws {
-        let address = IPAddress.parse("203.0.113.80")
-        try engine.addMark(MarkRule(destination: address, mark: 5))
-        try engine.addMark(MarkRule(destination: .parse("203.0.114.0"), destinationLength: 24, mark: 5))
-        #expect(!engine.serviceTable.owns(address))
+        let virtual = address("203.0.113.80")
+        try engine.addMark(MarkRule(destination: virtual, mark: 5))
+        try engine.addMark(MarkRule(destination: address("203.0.114.0"), destinationLength: 24, mark: 5))
+        #expect(!engine.serviceTable.owns(virtual))
         #expect(!engine.serviceTable.hasMark(5, isV4: true))
         try engine.addService(VirtualService(key: .mark(5, family: .v4)))
-        #expect(engine.serviceTable.owns(address) && !engine.serviceTable.owns(.parse("203.0.114.0")))
+        #expect(engine.serviceTable.owns(virtual) && !engine.serviceTable.owns(address("203.0.114.0")))
         #expect(engine.serviceTable.hasMark(5, isV4: true) && !engine.serviceTable.hasMark(5, isV4: false))
         try engine.removeService(.mark(5, family: .v4))
-        #expect(!engine.serviceTable.owns(address))
+        #expect(!engine.serviceTable.owns(virtual))
     }
 }
 

@@ -1,3 +1,4 @@
+import Balancer
 import Testing
 import Wire
 
@@ -49,6 +50,36 @@ import Wire
             #expect(try verdict(reply, filter))
             #expect(try !verdict(otherReply, filter))
             #expect(try !verdict(toServer, filter))
+        }
+    }
+
+    /// Marked packets pass by prefix alone: the director looks closer.
+    @Test(
+        arguments: [
+            ("203.0.114.0", 24, "203.0.114.255", "203.0.115.0"), ("203.0.114.7", 32, "203.0.114.7", "203.0.114.8"),
+            ("2001:db8:90::", 44, "2001:db8:9f::1", "2001:db8:a0::1"),
+            ("2001:db8:90::", 64, "2001:db8:90::ffff:1", "2001:db8:90:1::1"),
+            ("2001:db8:90::5", 128, "2001:db8:90::5", "2001:db8:90::4"),
+        ])
+    func markedPacketsPassByPrefix(prefix: String, length: Int, inside: String, outside: String) throws {
+        let rule = MarkRule(
+            destination: address(prefix), destinationLength: length, transportProtocol: IPProtocol.tcp,
+            destinationPort: 80, mark: 5)
+        var bySource = rule
+        (bySource.source, bySource.sourceLength, bySource.destination) = (rule.destination, length, nil)
+        for (rule, isSource) in [(rule, false), (bySource, true)] {
+            var traffic = OwnedTraffic()
+            traffic.marked = [MarkedTraffic(rule: rule, isOurs: true)]
+            func passes(_ text: String, _ traffic: OwnedTraffic) throws -> Bool {
+                let client = text.contains(":") ? Self.client6 : Self.client4
+                let ends = isSource ? (address(text), client) : (client, address(text))
+                return try verdict(
+                    TestFrames.packet(6, from: ends.0, to: ends.1, TestFrames.ports(4000, 80)), SocketFilter(traffic))
+            }
+            #expect(try passes(inside, traffic))
+            #expect(try !passes(outside, traffic))
+            traffic.marked = [MarkedTraffic(rule: rule, isOurs: false)]
+            #expect(try !passes(inside, traffic))
         }
     }
 
