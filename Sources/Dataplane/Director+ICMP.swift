@@ -16,7 +16,11 @@ extension Director {
             guard settings[.scheduleIcmp] != 0 else { return pass(frame) }
             return schedule(&frame, packet, quoted)
         }
-        if found.direction == .reply { return icmpReplyToUs(frame, packet, found.entry) }
+        if found.direction == .reply {
+            // FULLNAT's servers, and the routers before them, know nobody but us.
+            if found.entry.isFullNAT { return icmpReply(&frame, packet, quoted, found.entry) }
+            return icmpReplyToUs(frame, packet, found.entry)
+        }
         icmpRequest(&frame, packet, quoted, found.entry)
     }
 
