@@ -17,9 +17,14 @@ struct DirectorArbitraryBytesTests {
         for (virtual, server) in Self.virtuals {
             let tunnel = TunnelOptions(
                 kind: random.pick([.ipip, .gue, .gre]), port: 6080, checksum: random.pick([.none, .full, .remote]))
-            let method: ForwardingMethod = random.pick([.tunneling, .masquerading, .directRouting])
+            let method: ForwardingMethod = random.pick([.tunneling, .masquerading, .directRouting, .fullNAT])
+            let carrier = random.pick(ClientAddressCarrier.allCases)
+            // With FULLNAT the servers of the IPv6 service may speak IPv4.
+            let isNAT64 = method == .fullNAT && Bool.random(using: &random)
             for transportProtocol in [IPProtocol.udp, IPProtocol.tcp] {
-                try bed.serve(virtual, transportProtocol, at: server, method, tunnel: tunnel)
+                try bed.serve(
+                    virtual, transportProtocol, at: isNAT64 ? Self.virtuals[0].1 : server, method, tunnel: tunnel,
+                    carrier: carrier)
             }
         }
         return bed
@@ -56,8 +61,24 @@ struct DirectorArbitraryBytesTests {
                 rest: UInt32.random(in: 0...1500, using: &random),
                 payload: Array(sent.dropFirst(14).prefix(Int.random(in: 0...1000, using: &random))))
         }
+        if let answer = answer(&random, sent) { return [answer] }
         guard Bool.random(using: &random), builder.segment().count > 8 else { return [builder.frame()] }
         return builder.fragments(size: 8 * Int.random(in: 1...200, using: &random)).shuffled(using: &random)
+    }
+
+    /// Sometimes: what was sent, sent back by its receiver.
+    private func answer(_ random: inout SeededRandom, _ sent: [UInt8]?) -> [UInt8]? {
+        guard let sent, Int.random(in: 0..<3, using: &random) == 0 else { return nil }
+        let (first, size, transport) = sent[12] == 8 ? (26, 4, 34) : (22, 16, 54)
+        guard sent.count >= transport + 4 else { return nil }
+        let middle = first + size
+        var answer = DirectorBed.eth1.wireBytes
+        answer += sent[6..<first]
+        for part in [
+            middle..<middle + size, first..<middle, middle + size..<transport, transport + 2..<transport + 4,
+            transport..<transport + 2, transport + 4..<sent.count,
+        ] { answer += sent[part] }
+        return answer
     }
 
     @Test("frames with bytes changed, cut or added", arguments: 0..<40 as Range<UInt64>)

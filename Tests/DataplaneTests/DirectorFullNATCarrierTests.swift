@@ -69,7 +69,9 @@ import Wire
         _ = try bed.open()
         // The header's room: 40 bytes of options.
         let full = [UInt8](repeating: 1, count: 40 - length + 4)
-        #expect(try FullNATBed.one(bed.forward(bed.segment([1]).setting(\.transportOptions, full))).transportOptions == full)
+        #expect(
+            try FullNATBed.one(bed.forward(bed.segment([1]).setting(\.transportOptions, full))).transportOptions == full
+        )
         let most = [UInt8](repeating: 1, count: 40 - length)
         let sent = bed.forward(bed.segment([1]).setting(\.transportOptions, most))
         #expect(try FullNATBed.one(sent).transportOptions == Self.option(parties) + most)
@@ -106,7 +108,8 @@ import Wire
     func theHandshakeMakesRoom(parties: FullNATParties, carrier: ClientAddressCarrier) throws {
         let bed = try FullNATBed(parties, carrier: carrier)
         let syn = bed.forward(
-            bed.request(.tcp(.syn)).setting(\.transportOptions, [34, 2, 1, 1]).setting(\.sequence, FullNATBed.clientISN))
+            bed.request(.tcp(.syn)).setting(\.transportOptions, [34, 2, 1, 1]).setting(\.sequence, FullNATBed.clientISN)
+        )
         #expect(try FullNATBed.one(syn).transportOptions == (carrier == .none ? [34, 2, 1, 1] : [1, 1, 1, 1]))
         let offered: UInt16 = 1400
         let answer = bed.back(
@@ -296,6 +299,21 @@ import Wire
         let parts = sent.compactMap { PacketSummary(frame: $0.bytes) }
         #expect(parts.allSatisfy { Array($0.payload.prefix(header.count)) == header })
         #expect(parts.flatMap { $0.payload.dropFirst(header.count) } == payload)
+        #expect(bed.director.isAccountedFor)
+    }
+
+    /// A datagram in fragments leaves with one header, in fragments.
+    @Test(arguments: FullNATParties.all)
+    func fragmentsShareOneHeader(parties: FullNATParties) throws {
+        let bed = try FullNATBed(parties, IPProtocol.udp, carrier: .proxyProtocol)
+        let payload = (0..<3000).map { UInt8(truncatingIfNeeded: $0) }
+        var sent: [TestDirector.Sent] = []
+        let request = bed.request(.udp, payload).setting(\.doesNotFragment, false)
+        for piece in request.fragments(size: 1440) { sent += bed.director.receive(piece) }
+        #expect(sent.allSatisfy { $0.interface == 1 && $0.bytes.count <= 1514 })
+        let whole = DirectorFullNATTests.joined(sent)
+        #expect(Array(whole.dropFirst(8)) == Self.header(parties, isTCP: false) + payload)
+        #expect(whole.prefix(6).suffix(2) == UInt16(whole.count).networkBytes[...])
         #expect(bed.director.isAccountedFor)
     }
 

@@ -153,8 +153,3 @@ import Wire
         #expect(bed.counters.received == 64 && bed.counters.total(.forward) == 64)
     }
 }
-
-extension IPAddress {
-    /// An address that is one.
-    static func parse(_ text: String) -> IPAddress { Endpoint(stringLiteral: text).address }
-}

@@ -43,6 +43,8 @@ extension Endpoint: CustomStringConvertible {
 }
 
 extension IPAddress {
+    /// An address that is one.
+    public static func parse(_ text: String) -> IPAddress { Endpoint(stringLiteral: text).address }
     /// The 4 or 16 bytes on the wire.
     public var wireBytes: [UInt8] { isV4 ? v4.networkBytes : high.networkBytes + low.networkBytes }
 }

@@ -13,9 +13,20 @@ extension Engine {
         return local
     }
 
-    /// Let go what no service lists and no entry uses, before a snapshot is made.
-    func forgetIdleLocals() {
-        for (address, local) in locals where isIdle(local) { locals[address] = nil }
+    /// Let go what is idle, and settle which of the others are ours, before a snapshot is made.
+    func settleLocals() {
+        guard !locals.isEmpty else { return }
+        let listed = Set(rules.values.flatMap(\.localAddresses))
+        for (address, local) in locals {
+            if isIdle(local) { locals[address] = nil }
+            local.isOwned = listed.contains(address) || local.inUse > 0
+        }
+    }
+
+    /// Whether a new snapshot is due, since an address that no service lists has become idle, or is used otherwise than
+    /// the last one says.
+    var hasUnsettledLocals: Bool {
+        locals.values.contains { $0.unlisted != nil && (isIdle($0) || $0.isOwned != ($0.inUse > 0)) }
     }
 
     /// Note which addresses no service lists any more, after the snapshot that says so was published.
@@ -38,7 +49,7 @@ extension Engine {
 /// Which addresses may be local addresses of FULLNAT. Control thread.
 extension Engine {
     /// Every local address that a service lists or an entry uses, once, in no order.
-    public var localAddresses: [IPAddress] { Array(locals.keys) }
+    public var localAddresses: [IPAddress] { locals.values.filter(\.isOwned).map(\.address) }
 
     /// Refuse what cannot be a local address of the service `key`.
     func checkLocal(_ address: IPAddress, for key: ServiceKey) throws(RuleError) {
@@ -48,8 +59,10 @@ extension Engine {
     /// Refuse a service at an address that connections to servers come from.
     func checkVirtual(_ key: ServiceKey) throws(RuleError) {
         guard case .address(_, let address, _) = key else { return }
-        guard locals[address] == nil else { throw .virtualAddressIsLocal }
+        guard !isLocal(address) else { throw .virtualAddressIsLocal }
     }
+
+    private func isLocal(_ address: IPAddress) -> Bool { locals[address]?.isOwned ?? false }
 
     private func problem(_ address: IPAddress, for key: ServiceKey) -> LocalAddressProblem? {
         if address.isUnspecified || address.isV4 && address.v4 >> 24 == 0 { return .unspecified }
@@ -60,7 +73,7 @@ extension Engine {
         if address.isV4, address.v4 >> 28 == 0xf { return .broadcast }
         if key.family == .v4, !address.isV4 { return .family }
         // What is owned is a virtual address or a local one, never both.
-        if locals[address] == nil, serviceTable.owns(address) || batch.virtual.contains(address) { return .virtual }
+        if !isLocal(address), serviceTable.owns(address) || batch.virtual.contains(address) { return .virtual }
         guard let network = network?() else { return nil }
         // All its ports would be ours, and the host's own connections would be lost.
         if network.interfaces.contains(where: { $0.addresses.contains { $0.address == address } }) { return .host }

@@ -143,7 +143,7 @@ public final class Engine: @unchecked Sendable {
             return
         }
         let old = current
-        forgetIdleLocals()
+        settleLocals()
         current = PublishedTable(
             ServiceTable(
                 order.map(\.block), locals: Array(locals.values), markRules: markRules,
@@ -183,8 +183,7 @@ public final class Engine: @unchecked Sendable {
         advanceDrains()
         for slot in trash.expired(milliseconds: milliseconds, slots) { state.giveBack(destination: slot) }
         if !retired.isEmpty { collect() }
-        // One that became idle leaves the snapshot that names it.
-        if locals.values.contains(where: { isIdle($0) }) { publish() }
+        if hasUnsettledLocals { publish() }
     }
 
     /// Milliseconds between looks at whether entries are short (`ip_vs_ctl.c`, `DEFENSE_TIMER_PERIOD`).

@@ -150,7 +150,9 @@ public enum FullNAT {
         let mapping = mapping(entry)
         let number: UInt32 = transport.load(8)
         var difference = set(mapping.clients(number), transport, at: 8)
-        guard let header = TCPHeader(transport), header.headerLength > TCPHeader.minimumLength else { return difference }
+        guard let header = TCPHeader(transport), header.headerLength > TCPHeader.minimumLength else {
+            return difference
+        }
         difference = Checksum.add(difference, TCPOptions.mapBlocks(header.options, mapping))
         if flags.rawValue & 0x02 != 0, entry.carrier == .tcpOption {
             let room = ClientAddress.optionLength(entry)

@@ -67,6 +67,8 @@ final class LocalAddress: @unchecked Sendable {
     private var rings: [LocalPortMemory] = []
     /// The epoch when the last service let it go; nil while one lists it.
     var unlisted: UInt64?
+    /// Whether its packets are ours: a service lists it, or an entry uses a port of it. As the last snapshot has it.
+    var isOwned = true
 
     init(_ address: IPAddress, provider: MemoryProvider) {
         self.address = address

@@ -164,7 +164,8 @@ public final class ServiceTable: @unchecked Sendable {
         mask = size - 1
         unsafe index = .allocate(capacity: size)
         unsafe index.initialize(repeating: 0, count: size)
-        let owned = unsafe Self.addresses(of: blocks, locals.map(\.address) + markedAddresses)
+        let ours = locals.filter(\.isOwned).map(\.address)
+        let owned = unsafe Self.addresses(of: blocks, ours + markedAddresses)
         unsafe addresses = owned.memory
         addressMask = unsafe owned.mask
         var marks = false
@@ -183,9 +184,9 @@ public final class ServiceTable: @unchecked Sendable {
         }
         hasMarks = marks
         hasAnyPort = anyPort
-        let localV4 = locals.count { $0.address.isV4 }
+        let localV4 = ours.count { $0.isV4 }
         countV4 = v4 + localV4
-        countV6 = blocks.count - v4 + locals.count - localV4
+        countV6 = blocks.count - v4 + ours.count - localV4
         let found = unsafe Self.servers(of: blocks)
         unsafe servers = found.memory
         markCount = markRules.count

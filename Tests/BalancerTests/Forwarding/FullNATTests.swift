@@ -92,7 +92,8 @@ private struct FullNATConnection {
             var options: [UInt8] = []
             for _ in 0..<Int.random(in: 0...5, using: &random) {
                 options += random.pick([
-                    [1], [2, 4] + random.bytes(2), [3, 3, 7], [4, 2], [8, 10] + random.bytes(8), [5, 10] + random.bytes(8),
+                    [1], [2, 4] + random.bytes(2), [3, 3, 7], [4, 2], [8, 10] + random.bytes(8),
+                    [5, 10] + random.bytes(8),
                     [5, 18] + random.bytes(16), [34, 2], [30, 1], [0],
                 ])
             }
@@ -138,7 +139,8 @@ private struct FullNATConnection {
         let index = connection.entry.index
         let reply = FlowKey.between(connection.destination, connection.local)
         #expect(table.found(reply) == Found(index: index, direction: .reply))
-        #expect(table.found(.between(connection.client, connection.virtual)) == Found(index: index, direction: .request))
+        #expect(
+            table.found(.between(connection.client, connection.virtual)) == Found(index: index, direction: .request))
         #expect(table.found(.between(connection.destination, connection.client)) == nil)
         connection.bed.end(connection.entry)
         #expect(table.found(reply) == nil)

@@ -9,7 +9,8 @@ import Wire
     @Test func everyPortIsHandedOutOnceFromTheFirstOn() {
         let memory = LocalPortMemory(.heap)
         withExtendedLifetime(memory) {
-            for port in LocalPortRing.firstPort...LocalPortRing.lastPort { #expect(memory.ring.take() == port) }
+            let ports = LocalPortRing.firstPort...LocalPortRing.lastPort
+            #expect(ports.allSatisfy { memory.ring.take() == $0 })
             #expect(memory.ring.take() == nil)
             #expect(memory.ring.inUse == LocalPortRing.ports)
         }

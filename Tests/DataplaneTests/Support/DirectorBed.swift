@@ -72,11 +72,17 @@ final class DirectorBed {
     /// A round-robin service with one destination.
     func serve(
         _ virtual: Endpoint, _ transportProtocol: UInt8, at server: Endpoint, _ method: ForwardingMethod,
-        tunnel: TunnelOptions = TunnelOptions()
+        tunnel: TunnelOptions = TunnelOptions(), carrier: ClientAddressCarrier = .none
     ) throws {
         let key = ServiceKey.address(
             transportProtocol: transportProtocol, address: virtual.address, port: virtual.port)
-        try engine.addService(VirtualService(key: key, scheduler: .rr))
+        var service = VirtualService(key: key, scheduler: .rr)
+        service.clientAddress = carrier
+        try engine.addService(service)
+        if method == .fullNAT {
+            let local: Endpoint = server.address.isV4 ? "10.0.2.200" : "[2001:db8:2::200]:0"
+            try engine.addLocalAddress(local.address, to: key)
+        }
         try engine.addDestination(
             Destination(
                 key: DestinationKey(address: server.address, port: server.port), method: method, tunnel: tunnel),

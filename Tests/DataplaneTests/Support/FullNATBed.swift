@@ -115,7 +115,8 @@ struct FullNATBed {
     }
 
     /// A segment of the client, so many bytes behind its first, having seen so many of the server's.
-    func segment(_ payload: [UInt8], at place: UInt32 = 0, seen: UInt32 = 0, _ flags: TCPFlags = .ack) -> PacketBuilder {
+    func segment(_ payload: [UInt8], at place: UInt32 = 0, seen: UInt32 = 0, _ flags: TCPFlags = .ack) -> PacketBuilder
+    {
         request(.tcp(flags), payload).setting(\.sequence, Self.clientISN &+ 1 &+ place)
             .setting(\.acknowledgement, Self.serverISN &+ 1 &+ seen)
     }
