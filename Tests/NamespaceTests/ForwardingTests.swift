@@ -18,6 +18,10 @@ extension NamespaceTests {
             ])
         func tunnels(path: Path) async throws { try await holds(path) }
 
+        /// The servers have no route to the client. The last is NAT64: an IPv6 address before IPv4 servers.
+        @Test(arguments: [Path(.fullNAT, .v4), Path(.fullNAT, .v6), Path(.fullNAT, .v6, server: .v4)])
+        func fullNAT(path: Path) async throws { try await holds(path) }
+
         private func holds(_ path: Path) async throws {
             try await Lab.with(path.labOptions, webServers: false) { lab in
                 let check = ForwardingCheck(lab: lab, path: path)

@@ -61,6 +61,8 @@ struct Path: Sendable, CustomStringConvertible {
     var twoArmed: String { Self.address(client, 10, 80) }
     /// The one by which they leave where they came in.
     var oneArmed: String { Self.address(client, 11, 80) }
+    /// FULLNAT's pool.
+    var localAddresses: [String] { (201...202).map { Self.address(server, 2, $0) } }
     /// The client's address for the one-armed way.
     var oneArmedClient: String { Self.address(client, 3, 10) }
 
@@ -99,7 +101,7 @@ struct Path: Sendable, CustomStringConvertible {
                 let service = "\(kind) \(bracketed(virtual)):\(port)"
                 lines.append("-A \(service) -s rr")
                 if method == .fullNAT {
-                    for host in 201...202 { lines.append("--add-laddr \(service) -z \(Self.address(server, 2, host))") }
+                    lines += localAddresses.map { "--add-laddr \(service) -z \($0)" }
                 }
                 lines += servers.map { "-a \(service) -r \(server($0, port)) \(option)" }
             }
