@@ -72,6 +72,25 @@ import Wire
         #expect(bed.entries.isEmpty)
     }
 
+    /// With `expire_nodest_conn` a SYN that uses an open connection's port again is scheduled anew when its real server is
+    /// quiesced or deleted: the SYN itself is not dropped (the kernel's one-second delay).
+    @Test(arguments: [true, false])
+    func aPortUsedAgainIsScheduledAnewWithoutADrop(isQuiesced: Bool) throws {
+        let bed = try twoServers()
+        bed.engine.settings[.expireNodestConn] = 1
+        let key = TestDirector.key(TestDirector.virtual, IPProtocol.tcp)
+        let first = try server(bed.receive(TestDirector.request(.syn).frame()))
+        _ = bed.receive(TestDirector.request(.ack).frame())
+        let destination = DestinationKey(address: first.address, port: first.port)
+        if isQuiesced {
+            try bed.engine.editDestination(Destination(key: destination, method: .masquerading, weight: 0), of: key)
+        } else {
+            try bed.engine.removeDestination(destination, of: key)
+        }
+        #expect(try server(bed.receive(TestDirector.request(.syn).frame())) != first)
+        #expect(bed.counters.total(.drop) == 0 && bed.entries.count == 1 && bed.isAccountedFor)
+    }
+
     @Test func countsForServiceAndServer() throws {
         let bed = try TestDirector()
         try bed.serve()

@@ -1,5 +1,5 @@
 import Synchronization
-import Wire
+public import Wire
 
 /// What an entry is made from.
 public struct EntryFields: Sendable {
@@ -169,6 +169,7 @@ extension ConnectionEntry {
     }
 
     /// Whether it is a TCP connection whose handshake has not been completed.
+    @inlinable
     public var isEmbryonic: Bool {
         transportProtocol == IPProtocol.tcp && !kind.contains(.template) && !flags.contains(.removed)
             && TCPTracking.isEmbryonic(state)
@@ -176,6 +177,7 @@ extension ConnectionEntry {
 
     /// Whether it is a connection that neither side is known to have ended. Without the server's packets (DR, tunnel) the
     /// client's FIN is all that is seen of an end.
+    @inlinable
     public var isOpen: Bool {
         guard !kind.contains(.template), let transport = Transport(transportProtocol) else { return false }
         return transport.isOpen(state, flags: flags)

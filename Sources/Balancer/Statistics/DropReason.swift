@@ -26,7 +26,7 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case neighborQueueFull
     /// The connection table is full and held nothing embryonic.
     case tableFull
-    /// `drop_packet`, `drop_entry` or a rate limit turned a new connection away.
+    /// `drop_packet`, or its service's limit for its source, turned a new connection away.
     case overload
     /// An ICMP error that belongs to a connection but is itself broken.
     case badICMP
