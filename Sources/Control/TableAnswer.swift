@@ -1,4 +1,4 @@
-import Balancer
+public import Balancer
 import Wire
 
 /// What a table had to say to a command: a copy, to be put into words when the table is free again.
@@ -177,7 +177,7 @@ extension IPAddress {
 
 extension RuleError {
     /// ipvsadm's words.
-    var message: String {
+    public var message: String {
         switch self {
         case .serviceExists: "Service already exists"
         case .noSuchService: "No such service"

@@ -98,6 +98,28 @@ extension NamespaceTests {
             }
         }
 
+        /// The server has no way back to the client: its replies find the director only because the client, which is no
+        /// pod, was masqueraded.
+        @Test func clientsOutsideTheClusterAreMasqueraded() async throws {
+            try await Lab.with { lab in
+                let daemon = try await lab.startFairlead(rules: "")
+                try await lab.must("server3", "ip route del default")
+                let path = try lab.write(
+                    try Self.text("manifests.yaml").replacing("10.100.36.67", with: Lab.server(3)), to: "manifests.yaml"
+                )
+                let applied = try await kube(
+                    lab,
+                    [
+                        "--proxy-config", Self.files[1], "--manifests", path, "--masquerade-address", "198.18.2.200",
+                    ])
+                #expect(applied.status == 0 && applied.error.isEmpty, "\(applied)")
+                #expect(try await lab.fetch(3, port: 8083, "10.96.23.82").output == "server3\nserver3\nserver3\n")
+                let listing = try await lab.ipvsadm("-Ln -t 10.96.23.82:8083").lines
+                #expect(listing.last?.hasPrefix("  -> \(Lab.server(3)):80             Masq    1") == true, "\(listing)")
+                #expect(try await daemon.stop() == 0)
+            }
+        }
+
         /// The case's services over the lab's servers: pages, and names over UDP and TCP.
         @Test(.enabled(if: hasNameServer, "needs dnsmasq and dig"))
         func theCaseWithTraffic() async throws {

@@ -64,6 +64,15 @@ public struct ServiceRecord {
     public internal(set) var localPool: LocalPoolReference? = nil
     /// How FULLNAT destinations learn the client's address.
     public var clientAddress = ClientAddressCarrier.none
+    /// Which connections to NAT destinations leave under a local address; nil: none.
+    public var masquerade: MasqueradeRule? = nil
+
+    /// Whether a new connection of `client` to a NAT destination leaves under a local address.
+    @inlinable @inline(__always)
+    public func masquerades(_ client: IPAddress, to destination: IPAddress) -> Bool {
+        guard let masquerade, localPool != nil else { return false }
+        return masquerade.includes(client, to: destination)
+    }
 
     /// The destination at `place`.
     @inlinable @inline(__always)
@@ -474,6 +483,7 @@ extension ServiceRecord {
         prefixLength = UInt8(truncatingIfNeeded: service.prefixLength)
         clientAddress = service.clientAddress
         sourceLimit = SourceLimit(service.sourceRate)
+        masquerade = service.masquerade
         schedulerNumbers = (0, 0)
         count = 0
         tableCount = 0

@@ -53,13 +53,15 @@ public final class KubernetesRules: Sendable {
         }
         for setting in request.settings { try set(setting) }
         setTimeouts(request.timeouts, table)
-        for change in plan.changes {
-            do throws(RuleError) {
-                try change.apply(to: table)
-            } catch {
-                plan.owned.forget(change)
-                reply.changes -= 1
-                reply.remarks.append("`\(change)` was refused: \(error)")
+        table.changeRules {
+            for change in plan.changes {
+                do throws(RuleError) {
+                    try change.apply(to: table)
+                } catch {
+                    plan.owned.forget(change)
+                    reply.changes -= 1
+                    reply.remarks.append("`\(change)` was refused: \(error.message)")
+                }
             }
         }
         owned.withLock { [owned = plan.owned] in $0 = owned }
