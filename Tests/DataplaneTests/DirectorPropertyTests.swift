@@ -76,7 +76,8 @@ struct DirectorPropertyTests {
         if !way.isV4, Bool.random(using: &random) {
             builder.extensionHeaders = [(IPProtocol.destinationOptions, [0, 0, 1, 4, 0, 0, 0, 0])]
         }
-        return (builder, offload(&builder, &random))
+        let offload = offload(&builder, &random)
+        return (builder, offload)
     }
 
     /// Sometimes the checksum is left to a device, as veth does it; UDP may have none.
