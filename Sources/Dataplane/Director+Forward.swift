@@ -17,7 +17,6 @@ extension Director {
         if isTooBig, packet.doesNotFragment {
             return refuse(&frame, packet, .tooBig(mtu: mtu), .tooBig)
         }
-        if packet.hasHopByHop, entry.method == .masquerading { return drop(.hopByHopOptions) }
         guard var hop = hop(route, frame, packet, entry) else { return drop(.neighborQueueFull) }
         if entry.method == .masquerading {
             Masquerading.rewriteRequest(frame.bytes, packet, entry, frame.offload.checksumState)

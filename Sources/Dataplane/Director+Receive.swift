@@ -29,7 +29,10 @@ extension Director {
         if packet.hasOptions {
             switch IPv4Options.inspect(frame.bytes, packet) {
             case .sourceRoute: return drop(.sourceRoute)
-            case .broken: return drop(.truncated)
+            case .broken(let place):
+                // Live, the host's stack tells the sender.
+                if isWholeHost { sendError(.parameterProblem(at: place), about: frame, packet) }
+                return drop(.truncated)
             case .plain: break
             }
         }

@@ -74,8 +74,8 @@ struct DirectorFragmentsTests {
     @Test("either all pieces are sent or none")
     func allOrNone() throws {
         let bed = try bed()
-        // 65,000 bytes in segments of 40: more frames than an outbox holds.
-        let (builder, offload) = superFrame(40, 65_000)
+        // 65,000 bytes in segments of 4: more frames than an outbox holds.
+        let (builder, offload) = superFrame(4, 65_000)
         bed.withDirector { $0.slotsWithoutSuperFrames = 1 << 1 }
         #expect(bed.receive(builder.frame(), offload: offload) == [])
         #expect(bed.counters.total(.noBuffer) == 1 && bed.isAccountedFor)

@@ -63,6 +63,16 @@ import Wire
                 .quoting(.from(row.client), .to(row.virtual))) == [])
     }
 
+    /// From the servers' side, but to one of our addresses: the host's, and nothing is sent.
+    @Test func keepsErrorsThatAreToUs() throws {
+        let bed = try bed(Self.rows[0])
+        let quoted = PacketBuilder.tcp(from: TestDirector.client, to: Self.rows[0].server, .ack).packet()
+        let error = PacketBuilder.icmp(from: "10.0.2.11", to: "203.0.113.80", type: 3, code: 3, payload: quoted)
+            .setting(\.destinationMAC, TestDirector.eth1)
+        #expect(bed.receive(error.frame(), interface: 1).isEmpty)
+        #expect(bed.counters.total(.pass) == 1 && bed.isAccountedFor)
+    }
+
     /// Other types, other connections, and quotes cut before the ports are the host's.
     @Test func leavesTheRestToTheHost() throws {
         let bed = try bed(Self.rows[0])

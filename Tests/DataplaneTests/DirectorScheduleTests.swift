@@ -35,6 +35,44 @@ import Wire
         #expect(bed.receive(TestDirector.request(.ack).frame()).count == 1)
     }
 
+    /// SCTP opens with INIT; where sloppy, with anything but ABORT. Without a chunk nothing is to be told of it.
+    @Test func opensAssociationsWithINIT() throws {
+        let bed = try TestDirector()
+        try bed.serve(TestDirector.virtual, IPProtocol.sctp)
+        func send(_ chunk: UInt8) -> Int {
+            bed.receive(PacketBuilder.sctp(from: TestDirector.client, to: TestDirector.virtual, chunk: chunk).frame())
+                .count
+        }
+        #expect(send(0) == 0 && bed.counters.total(.pass) == 1)
+        bed.engine.settings[.sloppySctp] = 1
+        #expect(send(6) == 0 && bed.counters.total(.pass) == 2)
+        let bare = PacketBuilder(from: TestDirector.client, to: TestDirector.virtual, .sctp).frame()
+        #expect(bed.receive(bare).isEmpty && bed.counters.total(DropReason.truncated) == 1)
+        #expect(send(0) == 1 && bed.isAccountedFor)
+    }
+
+    /// With `schedule_icmp` an error about a connection that is not there opens it; without a server it is dropped.
+    @Test func opensByAnErrorWhereToldTo() throws {
+        let bed = try TestDirector()
+        try bed.serve(TestDirector.virtual, IPProtocol.tcp, ["10.0.2.11:8080"])
+        let quoted = PacketBuilder.tcp(from: TestDirector.virtual, to: TestDirector.client, .ack).packet()
+        let error = PacketBuilder.icmp(
+            from: "198.51.100.1", to: "203.0.113.80", type: 3, code: 3, payload: quoted
+        ).frame()
+        #expect(bed.receive(error).isEmpty && bed.counters.total(.pass) == 1)
+        bed.engine.settings[.scheduleIcmp] = 1
+        let sent = try #require(bed.receive(error).first)
+        #expect(
+            PacketCheck.problems(
+                sent.bytes, .to("10.0.2.11"), .icmp(3, 3), .checksumsRight, .quoting(.from("10.0.2.11:8080"))) == [])
+        #expect(bed.entries.count == 1)
+        #expect(try server(bed.receive(TestDirector.request(.ack).frame())) == "10.0.2.11:8080")
+        let none = try TestDirector()
+        try none.serve(TestDirector.virtual, IPProtocol.tcp, [])
+        none.engine.settings[.scheduleIcmp] = 1
+        #expect(none.receive(error).isEmpty && none.counters.total(DropReason.noDestination) == 1)
+    }
+
     /// Without a usable server the client hears of it, from the virtual address.
     @Test func refusesWithoutServers() throws {
         let bed = try TestDirector()

@@ -44,7 +44,6 @@ import Wire
         case .fragmentTimeout, .badFragment: return try fragment(reason)
         case .noBuffer: return try noBuffer()
         case .strayReply: return try strayReply()
-        case .hopByHopOptions: return try hopByHopOptions()
         case .overload: return try overload()
         case .noLocalPort: return try noLocalPort()
         }
@@ -79,15 +78,6 @@ import Wire
         try bed.serve()
         bed.engine.settings[.natIcmpSend] = 1
         _ = bed.receive(TestDirector.reply(.ack).frame(), interface: 1)
-        return bed
-    }
-
-    private func hopByHopOptions() throws -> TestDirector {
-        let bed = try TestDirector()
-        try bed.serve(TestDirector.virtualV6, IPProtocol.tcp, ["[2001:db8:2::11]:80"])
-        var request = TestDirector.request(.syn, to: TestDirector.virtualV6)
-        request.extensionHeaders = [(IPProtocol.hopByHop, [0, 0, 1, 4, 0, 0, 0, 0])]
-        _ = bed.receive(request.frame())
         return bed
     }
 
@@ -150,13 +140,17 @@ import Wire
         return bed
     }
 
-    /// So many fragments that the outbox cannot hold them.
+    /// A super-frame in more segments than the outbox has room for.
     private func noBuffer() throws -> TestDirector {
-        let bed = try TestDirector(serverMTU: 68)
+        let bed = try TestDirector()
         try bed.serve("203.0.113.80:53", IPProtocol.udp, ["10.0.2.11:53"])
+        bed.director.slotsWithoutSuperFrames = 1 << 1
+        var offload = OffloadFacts()
+        offload.segmentation = OffloadFacts.Segmentation.udpL4
+        offload.segmentSize = 4
         let datagram = PacketBuilder.udp(
             from: TestDirector.client, to: "203.0.113.80:53", payload: [UInt8](repeating: 1, count: 65_000))
-        _ = bed.receive(datagram.setting(\.doesNotFragment, false).frame())
+        _ = bed.receive(datagram.frame(), offload: offload)
         return bed
     }
 

@@ -20,14 +20,27 @@ import Testing
 
     /// Judged by the specification's own program, together with the list of recordings that are knowingly not reproduced.
     @Test(arguments: TestSupport.Recording.names)
-    func isAsTheJudgeWantsIt(name: String) throws {
-        let output = try replay(try StagedRecording(name))
+    func isAsTheJudgeWantsIt(name: String) throws { try judge(name, in: TestSupport.Recording.vectors) }
+
+    /// Recordings of our own, of what the given ones leave open.
+    static let own = TestSupport.Recording.vectors.deletingLastPathComponent().appendingPathComponent("Recordings")
+    static let ownNames =
+        ((try? FileManager.default.contentsOfDirectory(atPath: own.path)) ?? [])
+        .filter { FileManager.default.fileExists(atPath: own.appendingPathComponent("\($0)/order.json").path) }.sorted()
+
+    @Test(arguments: ownNames)
+    func ownIsAsTheJudgeWantsIt(name: String) throws { try judge(name, in: Self.own) }
+
+    @Test func thereAreRecordingsOfOurOwn() { #expect(Self.ownNames.count >= 40) }
+
+    private func judge(_ name: String, in recordings: URL) throws {
+        let output = try replay(try StagedRecording(name, in: recordings))
         let judge = TestSupport.Recording.vectors.appendingPathComponent("judge/departures.py").path
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [
             "python3", "-B", judge, "--output", output.url.path,
-            TestSupport.Recording.vectors.appendingPathComponent(name).path,
+            recordings.appendingPathComponent(name).path,
         ]
         let answer = Pipe()
         process.standardOutput = answer

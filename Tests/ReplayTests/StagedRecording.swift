@@ -17,9 +17,9 @@ struct StagedRecording {
     let folder: TemporaryFolder
     var path: String { folder.url.path }
 
-    init(_ name: String, answers: Answers = .empty) throws {
+    init(_ name: String, in recordings: URL = TestSupport.Recording.vectors, answers: Answers = .empty) throws {
         folder = try TemporaryFolder()
-        let source = TestSupport.Recording.vectors.appendingPathComponent(name)
+        let source = recordings.appendingPathComponent(name)
         for file in try FileManager.default.contentsOfDirectory(atPath: source.path)
         where file == "topology.json" || file == "rules" || file.hasPrefix("in-") {
             try FileManager.default.copyItem(

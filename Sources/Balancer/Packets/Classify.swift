@@ -55,7 +55,6 @@ public enum Classify {
         guard let found = header.findTransport() else { return .broken(.truncated) }
         description.transportOffset = networkOffset &+ found.offset
         description.key.transportProtocol = found.transportProtocol
-        description.hasHopByHop = found.startsWithHopByHop
         if let offset = found.fragmentHeaderOffset {
             let fragment = IPv6Fragment(unchecked: bytes.dropping(networkOffset &+ offset))
             description.fragmentHeaderOffset = networkOffset &+ offset

@@ -22,8 +22,6 @@ public struct PacketDescription: Sendable {
     public var fragmentOffset: Int
     /// Offset of IPv6's fragment header from the first byte of the frame; 0: none.
     public var fragmentHeaderOffset: Int
-    /// Whether IPv6's extension headers begin with hop-by-hop options.
-    public var hasHopByHop: Bool
     /// Whether the header has IPv4 options.
     public var hasOptions: Bool
     /// Whether the transport header is there as far as it must be.
@@ -55,7 +53,6 @@ public struct PacketDescription: Sendable {
         isFragment = false
         fragmentOffset = 0
         fragmentHeaderOffset = 0
-        hasHopByHop = false
         hasOptions = false
         hasTransport = false
         mark = 0

@@ -34,6 +34,10 @@ public struct ICMPError: Sendable, BitwiseCopyable {
     @inlinable public static func unknownNextHeader(at offset: Int) -> ICMPError {
         ICMPError(3, 2, 4, 1, UInt32(truncatingIfNeeded: offset))
     }
+    /// The byte at `offset` of the IPv4 header is wrong (RFC 792).
+    @inlinable public static func parameterProblem(at offset: Int) -> ICMPError {
+        ICMPError(12, 0, 4, 0, UInt32(truncatingIfNeeded: offset) << 24)
+    }
     /// The TTL was used up.
     @inlinable public static var timeExceeded: ICMPError { ICMPError(11, 0, 3, 0) }
     /// The fragments did not all come in time.

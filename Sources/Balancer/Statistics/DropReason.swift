@@ -42,8 +42,6 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case noLocalPort
     /// A packet that the method cannot carry, e.g. one too long after encapsulation.
     case cannotEncapsulate
-    /// IPv6 hop-by-hop options before a packet that NAT would rewrite: the kernel schedules it, and sends nothing.
-    case hopByHopOptions
 
     /// The reason as a counter's name, e.g. `bad_header_checksum`.
     public var name: String {
@@ -81,7 +79,6 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
         case .strayReply: "a server's packet without a connection"
         case .noLocalPort: "no free local port"
         case .cannotEncapsulate: "does not fit into the tunnel"
-        case .hopByHopOptions: "IPv6 hop-by-hop options, which NAT does not carry"
         }
     }
 }

@@ -138,6 +138,17 @@ struct FragmentsTests {
         #expect(try gatherer.add(Self.piece(Self.v4, 104..<208, more: true)) == .broken(1))
     }
 
+    @Test("IPv6 leaves a second end out, and goes on")
+    func endsOfV6() throws {
+        let gatherer = Gatherer()
+        let frames = Self.v6.fragments(size: 104)
+        let shorter = Self.v6.setting(\.payload, Array(Self.v6.payload.dropLast(24))).fragments(size: 104)
+        try #require(frames.count == 2 && shorter.count == 2)
+        #expect(try gatherer.add(frames[1]) == .waits)
+        #expect(try gatherer.add(shorter[1]) == .refused)
+        #expect(try gatherer.add(frames[0]) == .complete(Self.v6.frame()))
+    }
+
     @Test("a fragment without a byte, or with an odd end, is no fragment")
     func odd() throws {
         let gatherer = Gatherer()

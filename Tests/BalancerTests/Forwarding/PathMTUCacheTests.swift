@@ -52,6 +52,8 @@ struct PathMTUCacheTests {
         #expect(cache.mtuInUse(to: server, route: 1500, now: 0) == 1400)
         cache.learn(server, reported: 1400, now: 1)
         #expect(cache.mtuInUse(to: server, route: 1500, now: 1) == 1400)
+        cache.learn(server, reported: 1300, now: 2)
+        #expect(cache.mtuInUse(to: server, route: 1500, now: 2) == 1300, "one that is in use follows at once")
     }
 
     @Test("more addresses than places: each answer is right or the route's")

@@ -134,7 +134,26 @@ final class DirectorBed {
         _ bytes: [UInt8], interface: Int = 0, offload: OffloadFacts = OffloadFacts(), actsAsHost: Bool = false
     ) -> [Sent] {
         let heap = HeapPacket(bytes)
-        var frame = heap.frame(interface: interface, offload: offload)
+        return withExtendedLifetime(heap) {
+            receive(heap.frame(interface: interface, offload: offload), actsAsHost: actsAsHost)
+        }
+    }
+
+    /// A frame comes in, whose memory the caller keeps.
+    /// - Returns: what left.
+    private func receive(_ frame: Frame, actsAsHost: Bool) -> [Sent] {
+        process(frame, actsAsHost: actsAsHost)
+        return collect()
+    }
+
+    /// A frame comes in, whose memory the caller keeps; what leaves is not looked at.
+    func handle(_ frame: Frame, actsAsHost: Bool) {
+        process(frame, actsAsHost: actsAsHost)
+        director.outbox.empty()
+    }
+
+    private func process(_ received: Frame, actsAsHost: Bool) {
+        var frame = received
         _ = director.begin(now: Tick(milliseconds / Ticks.milliseconds), routing: routing.view)
         withUnsafeMutablePointer(to: &frame) { pointer in
             _ = director.process(UnsafeMutableBufferPointer(start: pointer, count: 1))
@@ -146,7 +165,6 @@ final class DirectorBed {
                 director.actAsHost(&frame, forwards: true)
             }
         }
-        return withExtendedLifetime(heap) { collect() }
     }
 
     private func collect() -> [Sent] {
