@@ -65,7 +65,8 @@ let package = Package(
         .executableTarget(
             name: "fairlead",
             dependencies: [
-                "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Configuration", "Control", "Kubernetes", "Replay",
+                "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Configuration", "Control", "Kubernetes",
+                "Replay",
                 "Decapsulation",
                 argumentParser, logging, serviceLifecycle, unixSignals,
             ],

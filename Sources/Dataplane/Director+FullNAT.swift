@@ -46,7 +46,6 @@ extension Director {
         guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }
         guard packet.timeToLive > 1 else { return refuse(&frame, packet, .timeExceeded, .timeToLive) }
         decrementTimeToLive(frame, packet)
-        if packet.hasHopByHop { return drop(.hopByHopOptions) }
         let mtu = mtu(route)
         let hasHeader = packet.transportProtocol == IPProtocol.udp && entry.carrier == .proxyProtocol
         let added = hasHeader ? ClientAddress.headerLength(entry) : 0

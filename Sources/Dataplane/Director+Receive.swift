@@ -25,7 +25,9 @@ extension Director {
         // Ethernet padding is cut.
         frame.length = packet.networkOffset &+ packet.networkLength
         let source = packet.key.source.v4
-        guard source >> 24 != 127, source != 0, source != 0xffff_ffff, source >> 28 != 0xe else { return drop(.martianSource) }
+        guard source >> 24 != 127, source != 0, source != 0xffff_ffff, source >> 28 != 0xe else {
+            return drop(.martianSource)
+        }
         if packet.hasOptions {
             switch IPv4Options.inspect(frame.bytes, packet) {
             case .sourceRoute: return drop(.sourceRoute)

@@ -17,7 +17,9 @@ import Testing
         "Dataplane": ["Wire", "Balancer", "PacketIO", "CLinuxNet", "Glibc", "Synchronization"],
         "Netlink": ["Wire", "Balancer", "CLinuxNet", "CMnl", "Glibc", "Synchronization", "SystemPackage"],
         "Configuration": ["Wire", "Balancer", "Foundation", "Yams"],
-        "Control": ["Wire", "Balancer", "Configuration", "Foundation", "Dispatch", "Glibc", "Logging", "Synchronization"],
+        "Control": [
+            "Wire", "Balancer", "Configuration", "Foundation", "Dispatch", "Glibc", "Logging", "Synchronization",
+        ],
         "Kubernetes": ["Wire", "Balancer", "Control", "Foundation", "Glibc", "Synchronization", "Yams"],
         "Replay": ["Wire", "Balancer", "PacketIO", "Dataplane", "Control", "Foundation"],
         "Decapsulation": ["Wire", "CLinuxNet", "Glibc", "Synchronization"],

@@ -38,7 +38,8 @@ extension NamespaceTests {
                 #expect(Set(try await lab.fetch(4).lines) == ["server1", "server2"])
                 // Those that stayed have kept their connections.
                 let listing = try await lab.ipvsadm("-Ln")
-                #expect(listing.lines.count { $0.contains("198.18.2.1") && $0.hasSuffix(" 3         ") } == 2, "\(listing)")
+                #expect(
+                    listing.lines.count { $0.contains("198.18.2.1") && $0.hasSuffix(" 3         ") } == 2, "\(listing)")
 
                 let bad = try lab.write("services: [{adress: x}]\n", to: "bad.yaml")
                 let refused = try await lab.fairlead(["apply", bad])

@@ -79,7 +79,6 @@ public enum FamilyTranslation {
         packet.networkLength = length
         packet.transportOffset &+= grown
         packet.hasOptions = false
-        packet.hasHopByHop = false
         packet.fragmentHeaderOffset = 0
         let shift = UInt16(truncatingIfNeeded: grown)
         if frame.offload.needsChecksum { frame.offload.checksumStart &+= shift }

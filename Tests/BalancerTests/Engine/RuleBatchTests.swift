@@ -68,7 +68,9 @@ import Wire
         try engine.removeService(EngineBed.key())
         #expect(engine.takeChangedServices() == [EngineBed.key(), EngineBed.key("203.0.113.80:81")])
         // Too many, or all.
-        for port in 1...65 { try engine.addService(EngineBed.service(Endpoint(IPAddress(v4: 0xcb00_7151), UInt16(port)))) }
+        for port in 1...65 {
+            try engine.addService(EngineBed.service(Endpoint(IPAddress(v4: 0xcb00_7151), UInt16(port))))
+        }
         #expect(engine.takeChangedServices() == nil && engine.takeChangedServices() == [])
         engine.removeAllServices()
         #expect(engine.takeChangedServices() == nil)

@@ -4,7 +4,9 @@ import Testing
 
 @Suite struct NearestWordTests {
     @Test func countsChanges() {
-        func distance(_ left: String, _ right: String) -> Int { NearestWord.distance(Array(left.utf8), Array(right.utf8)) }
+        func distance(_ left: String, _ right: String) -> Int {
+            NearestWord.distance(Array(left.utf8), Array(right.utf8))
+        }
         #expect(distance("weight", "weight") == 0)
         #expect(distance("wieght", "weight") == 1)
         #expect(distance("weigt", "weight") == 1)

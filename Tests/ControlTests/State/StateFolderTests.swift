@@ -17,8 +17,9 @@ import Testing
         #expect(try folder.load().file?.head.serial == 2)
         let mode = try FileManager.default.attributesOfItem(atPath: folder.path + "/rules.yaml")[.posixPermissions]
         #expect(mode as? Int == 0o600)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-            == ["history", "lock", "rules.previous.yaml", "rules.yaml"])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+                == ["history", "lock", "rules.previous.yaml", "rules.yaml"])
     }
 
     @Test func theLastGoodOneIsUsed() throws {

@@ -84,7 +84,10 @@ import Wire
         let request = try JSONEncoder().encode(try request())
         let reply = rules.answer(request, table) { _ in }
         #expect(reply.changes == 12)
-        #expect(reply.remarks == ["`-a -t 10.96.23.82:8083 -r 10.100.36.67:80 -m -w 1` was refused: Memory allocation problem"])
+        #expect(
+            reply.remarks == [
+                "`-a -t 10.96.23.82:8083 -r 10.100.36.67:80 -m -w 1` was refused: Memory allocation problem"
+            ])
         table.isFull = false
         #expect(rules.answer(request, table) { _ in }.changes == 1)
     }
