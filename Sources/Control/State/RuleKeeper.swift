@@ -140,22 +140,21 @@ public final class RuleKeeper: Sendable {
             ]
             return reply
         }
-        do {
-            let rules: RuleState
-            if let text = entry.rules {
-                rules = try ConfigurationFile(saved: text).rules
-            } else if let file = folder?.state(serial: entry.head.serial) {
-                rules = try file.ruleState()
-            } else {
-                throw ControlError("the file of that state is damaged or gone")
-            }
-            await change(
-                to: rules, origin: "rollback to \(entry.head.serial) (\(entry.head.origin))", drain: request.drain,
-                &reply)
-        } catch {
-            reply.errors = ["\(error)"]
+        switch Result(catching: { try rules(of: entry) }) {
+        case .failure(let error): reply.errors = ["\(error)"]
+        case .success(let rules):
+            let origin = "rollback to \(entry.head.serial) (\(entry.head.origin))"
+            await change(to: rules, origin: origin, drain: request.drain, &reply)
         }
         return reply
+    }
+
+    private func rules(of entry: (head: StateHead, rules: String?)) throws -> RuleState {
+        if let text = entry.rules { return try ConfigurationFile(saved: text).rules }
+        guard let file = folder?.state(serial: entry.head.serial) else {
+            throw ControlError("the file of that state is damaged or gone")
+        }
+        return try file.ruleState()
     }
 
     /// The states, newest first; the first is in force.
