@@ -75,7 +75,7 @@ let package = Package(
         .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"], swiftSettings: relaxed),
         .testTarget(name: "BalancerTests", dependencies: ["Balancer", "Wire", "TestSupport"], swiftSettings: relaxed),
         .testTarget(
-            name: "PacketIOTests", dependencies: ["PacketIO", "Wire", "CLinuxNet", "TestSupport"],
+            name: "PacketIOTests", dependencies: ["PacketIO", "Balancer", "Wire", "CLinuxNet", "TestSupport"],
             swiftSettings: relaxed),
         .testTarget(
             name: "DataplaneTests", dependencies: ["Dataplane", "PacketIO", "Balancer", "Wire", "TestSupport"],

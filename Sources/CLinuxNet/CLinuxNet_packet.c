@@ -52,6 +52,37 @@ int CLinuxNet_attachFilter(int socket, const struct sock_filter *instructions, u
     return setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ? -errno : 0;
 }
 
+// Since Linux 5.11; not in the headers of Debian 12.
+#ifndef PACKET_FANOUT_FLAG_IGNORE_OUTGOING
+#define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000
+#endif
+
+enum { fanoutKind = PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_IGNORE_OUTGOING };
+
+int CLinuxNet_fanoutGroup(int socket) {
+    // The low half is the group's number, the high half its kind; zero: none.
+    int group = 0;
+    socklen_t length = sizeof group;
+    if (getsockopt(socket, SOL_PACKET, PACKET_FANOUT, &group, &length) < 0) {
+        return -errno;
+    }
+    if (group == 0) {
+        int status = CLinuxNet_setOption(socket, SOL_PACKET, PACKET_FANOUT,
+                                         (fanoutKind | PACKET_FANOUT_FLAG_UNIQUEID) << 16);
+        if (status < 0) {
+            return status;
+        }
+        if (getsockopt(socket, SOL_PACKET, PACKET_FANOUT, &group, &length) < 0) {
+            return -errno;
+        }
+    }
+    return group & 0xffff;
+}
+
+int CLinuxNet_joinFanoutGroup(int socket, int group) {
+    return CLinuxNet_setOption(socket, SOL_PACKET, PACKET_FANOUT, group | fanoutKind << 16);
+}
+
 int CLinuxNet_takeDrops(int socket, unsigned int *drops) {
     struct tpacket_stats statistics = {0, 0};
     socklen_t length = sizeof statistics;

@@ -8,6 +8,8 @@ public struct ConfigurationFile: Hashable, Sendable {
         public var name: String
         /// Largest IP packet in bytes, for `lint`; nil: asked from the host.
         public var mtu: Int?
+        /// How its frames are taken, as `fairlead run --io` says it; nil: not said.
+        public var io: String?
         /// Networks that are reached or routed there, for `lint`; nil: the host's.
         public var networks: [InterfaceAddress]?
         /// Where it stands, from 1.

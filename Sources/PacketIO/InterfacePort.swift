@@ -8,8 +8,15 @@ public protocol InterfacePort: Port, Sendable {
     var details: String { get }
     /// Whether the host never sees what this port takes. Where it does, it must be kept silent (`Netlink.Guard`).
     var keepsFramesFromHost: Bool { get }
+
     /// Take `traffic` from now on, and nothing else; `hostAddresses` are the host's own. Any thread, one call at a time.
-    func follow(_ traffic: OwnedTraffic, hostAddresses: [IPAddress]) throws(PortError)
+    /// - Parameter filter: made for `traffic` by `SocketFilter(traffic, leaving: PacketSocket.roomForMore)`, for ports that
+    ///   work by one.
+    func own(_ traffic: OwnedTraffic, filter: SocketFilter, hostAddresses: [IPAddress]) throws(PortError)
+
+    /// Take `traffic` too, beside what `own` was given last: quickly, and not for good. Any thread, one call at a time.
+    /// - Returns: false when there is no room for that; nothing has changed then, and `own` is to be called with everything.
+    func include(_ traffic: OwnedTraffic) throws(PortError) -> Bool
 }
 
 extension PacketSocket: InterfacePort {
@@ -19,6 +26,8 @@ extension PacketSocket: InterfacePort {
     public var details: String { "recvmmsg and sendmmsg, virtio-net headers" }
     /// False: the kernel keeps a copy of every frame.
     public var keepsFramesFromHost: Bool { false }
-    /// As `own`.
-    public func follow(_ traffic: OwnedTraffic, hostAddresses: [IPAddress]) throws(PortError) { try own(traffic) }
+    /// By `filter`, see `own(_:filter:)`.
+    public func own(_ traffic: OwnedTraffic, filter: SocketFilter, hostAddresses: [IPAddress]) throws(PortError) {
+        _ = try own(traffic, filter: filter)
+    }
 }

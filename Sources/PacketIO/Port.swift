@@ -62,6 +62,8 @@ public enum PortKind: String, CaseIterable, Hashable, Sendable {
     case packet
     /// `XDPPort`: a network interface through AF_XDP.
     case xdp
+    /// `PcapPort`: a network interface through libpcap.
+    case pcap
     /// `CapturePort`: capture files.
     case capture
     /// `LoopbackPort`: queues in memory.
@@ -75,6 +77,7 @@ public enum PortKind: String, CaseIterable, Hashable, Sendable {
         switch self {
         case .packet: "a network interface, through a packet socket"
         case .xdp: "a network interface, through AF_XDP sockets: small frames only"
+        case .pcap: "a network interface, through libpcap"
         case .capture: "capture files: plays one, writes another"
         case .loopback: "queues in memory, for tests"
         }

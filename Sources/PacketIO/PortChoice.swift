@@ -8,40 +8,49 @@ public enum PortChoice: String, CaseIterable, Hashable, Sendable {
     case packet
     /// AF_XDP.
     case xdp
+    /// libpcap.
+    case pcap
 
-    /// A port that was opened, and why this kind.
+    /// Ports that were opened, and why this kind.
     public struct Opened: Sendable {
-        /// The port.
-        public let port: any InterfacePort
-        /// Why it is of this kind, for people.
+        /// A port for each worker.
+        public let ports: [any InterfacePort]
+        /// Why they are of this kind, for people.
         public let reason: String
     }
 
-    /// Open a port on `interface`. `xdp` that cannot be had is an error; `auto` falls back to a packet socket.
-    public func open(interface: String) throws(PortError) -> Opened {
+    /// Open `interface` for `workers` workers. What is asked for and cannot be had is an error; `auto` falls back to packet
+    /// sockets.
+    public func open(interface: String, workers: Int = 1) throws(PortError) -> Opened {
         switch self {
-        case .packet:
-            return Opened(port: try PacketSocket(interface: interface), reason: "as asked")
-        case .xdp:
-            return Opened(port: try XDPPort(interface: interface), reason: "as asked")
-        case .auto:
-            return try Self.best(interface)
+        case .auto: try Self.best(interface, workers)
+        case .packet: Opened(ports: try Self.packetSockets(interface, workers), reason: "as asked")
+        case .xdp: Opened(ports: try XDPPort.ports(interface: interface, count: workers), reason: "as asked")
+        case .pcap: Opened(ports: try PcapPort.ports(interface: interface, count: workers), reason: "as asked")
         }
     }
 
-    private static func best(_ interface: String) throws(PortError) -> Opened {
+    private static func packetSockets(_ interface: String, _ workers: Int) throws(PortError) -> [PacketSocket] {
+        var sockets = [try PacketSocket(interface: interface)]
+        while sockets.count < workers {
+            sockets.append(try PacketSocket(interface: interface, sharingWith: sockets[0]))
+        }
+        return sockets
+    }
+
+    private static func best(_ interface: String, _ workers: Int) throws(PortError) -> Opened {
         // Asked first, since it names an interface that does not exist.
-        let packet = try PacketSocket(interface: interface)
+        let packet = try packetSockets(interface, workers)
         let driver = unsafe String(cString: CLinuxNet_driver(interface))
         guard driver != "veth", driver != "tun", driver != "bridge", !driver.isEmpty else {
             let what = driver.isEmpty ? "no driver that tells its name" : driver
-            return Opened(port: packet, reason: "\(what): a packet socket carries its super-frames")
+            return Opened(ports: packet, reason: "\(what): packet sockets carry its super-frames")
         }
         do throws(PortError) {
-            let port = try XDPPort(interface: interface, modes: [.native])
-            return Opened(port: port, reason: "\(driver) runs XDP in its driver")
+            let ports = try XDPPort.ports(interface: interface, modes: [.native], count: workers)
+            return Opened(ports: ports, reason: "\(driver) runs XDP in its driver")
         } catch {
-            return Opened(port: packet, reason: "no native XDP (\(error))")
+            return Opened(ports: packet, reason: "no native XDP (\(error))")
         }
     }
 }

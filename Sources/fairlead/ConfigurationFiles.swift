@@ -41,6 +41,10 @@ extension Fairlead.Run {
         if connections == Self.defaultConnections, let connections = file.connections {
             options.connections = connections
         }
+        if workers == nil { options.workers = file.workers }
+        // What the command line says of an interface, or of all, comes later and so wins.
+        options.io = file.interfaces.compactMap { part in part.io.map { "\(part.name)=\($0)" } } + io
+        if io.contains(where: { !$0.contains("=") }) { options.io = io }
         return (options, file)
     }
 }

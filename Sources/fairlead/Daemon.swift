@@ -11,14 +11,15 @@ import ServiceLifecycle
 import Synchronization
 import Wire
 
-/// The daemon: engine, worker, ports, routes, guard and control socket, put together.
+/// The daemon: engine, workers, ports, routes, guard and control socket, put together.
 final class Daemon: Service {
     let logger: Logger
     private let engine: Engine
     private let routing: RoutingPublication
     private let monitor: RoutingMonitor
-    private let ports: [PacketSocket]
-    private let worker: Worker
+    /// The ports of each worker, in the order of the interfaces.
+    private let ports: [[any InterfacePort]]
+    private let workers: [Worker]
     private let resolver: MonitorResolver
     private let hostGuard: Guard?
     private let socketPath: String
@@ -35,25 +36,24 @@ final class Daemon: Service {
         self.logger = logger
         socketPath = try ControlSocketPath(option: options.control).forServer()
         monitor = try RoutingMonitor(interfaces: options.interface)
-        ports = try options.interface.map { try PacketSocket(interface: $0) }
+        ports = try Self.open(options, logger)
         engine = Engine(
             EngineConfiguration(
-                entries: options.connections,
+                entries: options.connections, workers: ports.count,
                 secret: HashSecret(.random(in: .min ... .max), .random(in: .min ... .max)),
                 memory: .mapped, ownsAddresses: !options.onlyHostAddresses))
         routing = RoutingPublication(monitor.snapshot, table: engine.table)
         resolver = MonitorResolver(monitor)
-        do {
-            hostGuard = try Guard(interfaces: options.interface)
-        } catch {
-            logger.warning("no guard, so addresses of the host itself should not be virtual: \(error)")
-            hostGuard = nil
+        hostGuard = Self.guardHost(ports[0], logger)
+        let isGuarded = hostGuard != nil || ports[0].allSatisfy(\.keepsFramesFromHost)
+        workers = try ports.enumerated().map { [engine, routing, resolver] number, ports in
+            Worker(
+                WorkerConfiguration(
+                    number: number, processor: options.processor.map { $0 + number }, seed: .random(in: .min ... .max),
+                    isGuarded: isGuarded),
+                engine: engine, routing: routing, ports: ports,
+                hostPort: isGuarded ? try PacketSocket(interface: "lo") : nil, resolver: resolver)
         }
-        worker = Worker(
-            WorkerConfiguration(
-                number: 0, processor: options.processor, seed: .random(in: .min ... .max), isGuarded: hostGuard != nil),
-            engine: engine, routing: routing, ports: ports,
-            hostPort: hostGuard == nil ? nil : try PacketSocket(interface: "lo"), resolver: resolver)
         engine.network = { [routing] in routing.snapshot }
         engine.advance(milliseconds: Worker.milliseconds)
         try loadRules(options, file)
@@ -61,6 +61,30 @@ final class Daemon: Service {
         // What the rules moved while they came, line by line, is no news.
         _ = engine.takeTableDisruptions()
         try ownTraffic(announces: false)
+    }
+
+    /// Open every interface for every worker.
+    private static func open(_ options: Fairlead.Run, _ logger: Logger) throws -> [[any InterfacePort]] {
+        var ports = [[any InterfacePort]](repeating: [], count: options.workerCount)
+        for interface in options.interface {
+            let opened = try options.portChoice(interface).open(interface: interface, workers: ports.count)
+            for (worker, port) in opened.ports.enumerated() { ports[worker].append(port) }
+            guard let port = opened.ports.first else { continue }
+            logger.notice("\(interface): \(port.kind.name) (\(opened.reason)); \(port.details)")
+        }
+        return ports
+    }
+
+    /// Have the kernel keep the host's stack silent on the interfaces whose ports leave it a copy.
+    private static func guardHost(_ ports: [any InterfacePort], _ logger: Logger) -> Guard? {
+        let names = ports.filter { !$0.keepsFramesFromHost }.map(\.name)
+        guard !names.isEmpty else { return nil }
+        do {
+            return try Guard(interfaces: names)
+        } catch {
+            logger.warning("no guard, so addresses of the host itself should not be virtual: \(error)")
+            return nil
+        }
     }
 
     // MARK: Rules
@@ -155,22 +179,23 @@ final class Daemon: Service {
 
     /// Own exactly this traffic.
     private func own(_ traffic: OwnedTraffic, _ filter: SocketFilter, _ known: inout FollowedRules) throws {
-        for port in ports { _ = try port.own(traffic, filter: filter) }
-        try hostGuard?.update(GuardedTraffic(traffic, hostAddresses: routing.snapshot.hostAddresses))
+        let hostAddresses = routing.snapshot.hostAddresses
+        for port in ports.joined() { try port.own(traffic, filter: filter, hostAddresses: hostAddresses) }
+        try hostGuard?.update(GuardedTraffic(traffic, hostAddresses: hostAddresses))
         resolver.keepFresh(Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses))
         known = FollowedRules(revision: engine.revision)
-        worker.announce(traffic.arpFor + traffic.ndFor)
+        workers[0].announce(traffic.arpFor + traffic.ndFor)
     }
 
     /// Own the traffic of these services too, which costs what these services cost and not what all do.
     /// - Returns: false when there is no room for that.
     private func include(_ keys: Set<ServiceKey>) throws -> Bool {
         let traffic = ownedTraffic(of: keys)
-        for port in ports where try !port.include(traffic) { return false }
+        for port in ports.joined() where try !port.include(traffic) { return false }
         try hostGuard?.include(GuardedTraffic(traffic, hostAddresses: routing.snapshot.hostAddresses))
         resolver.keepFresh(
             adding: Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses(of: keys)))
-        worker.announce(traffic.arpFor + traffic.ndFor)
+        workers[0].announce(traffic.arpFor + traffic.ndFor)
         return true
     }
 
@@ -193,7 +218,7 @@ final class Daemon: Service {
     private func follow(_ snapshot: RoutingSnapshot) {
         let before = routing.snapshot
         routing.publish(snapshot)
-        worker.wake()
+        for worker in workers { worker.wake() }
         do {
             try hostGuard?.follow(snapshot.interfaces)
             if before.hostAddresses != snapshot.hostAddresses {
@@ -211,10 +236,12 @@ final class Daemon: Service {
         try monitor.start(
             onFailure: { [logger] in logger.error("cannot read the host's network: \($0)") },
             onChange: { [weak self] in self?.follow($0) })
-        worker.setHostForwards(Host.forwards)
-        worker.start()
+        for worker in workers {
+            worker.setHostForwards(Host.forwards)
+            worker.start()
+        }
         defer {
-            worker.stop()
+            for worker in workers { worker.stop() }
             monitor.stop()
             hostGuard?.close()
         }
@@ -241,7 +268,7 @@ final class Daemon: Service {
         defer { keeper?.saveIfChanged() }
         while !Task.isCancelled {
             rules.withLock { _ in engine.advance(milliseconds: Worker.milliseconds) }
-            worker.setHostForwards(Host.forwards)
+            for worker in workers { worker.setHostForwards(Host.forwards) }
             turn += 1
             if turn % 4 == 2 {
                 do {
@@ -291,8 +318,8 @@ final class Daemon: Service {
                 }
                 return reply.encoded
             },
-            ExplainRequest.route: { [worker] body in await ExplainRequest.answer(body, worker) },
-            StatusReport.route: { [self] _ in StatusReport(engine, worker, ports).encoded },
+            ExplainRequest.route: { [workers] body in await ExplainRequest.answer(body, workers) },
+            StatusReport.route: { [self] _ in StatusReport(engine, workers, ports).encoded },
             DrainRequest.route: { [self] body in
                 let reply = rules.withLock { _ in
                     engine.advance(milliseconds: Worker.milliseconds)

@@ -17,12 +17,17 @@ struct ExplainRequest: Codable {
         var lines: [String]
     }
 
-    /// Collect packets from the worker until there are enough, or time is up.
-    static func answer(_ body: Data, _ worker: Worker) async -> Data {
+    /// Collect packets from the workers until there are enough, or time is up.
+    static func answer(_ body: Data, _ workers: [Worker]) async -> Data {
         guard let request = try? JSONDecoder().decode(ExplainRequest.self, from: body) else { return Data("[]".utf8) }
         let collected = Collected()
-        worker.explain(count: max(1, min(request.count, 1000))) { packet in
-            collected.packets.withLock { $0.append(Packet(end: packet.end, lines: packet.lines)) }
+        let count = max(1, min(request.count, 1000))
+        for worker in workers {
+            worker.explain(count: count) { packet in
+                collected.packets.withLock { packets in
+                    if packets.count < count { packets.append(Packet(end: packet.end, lines: packet.lines)) }
+                }
+            }
         }
         let end = ContinuousClock.now + .seconds(max(0, min(request.seconds, 100)))
         while ContinuousClock.now < end {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import PacketIO
 import ServiceLifecycle
 import UnixSignals
 
@@ -30,8 +31,40 @@ extension Fairlead {
                 hand addresses to each other (VRRP).
                 """)
         var onlyHostAddresses = false
-        @Option(help: "The processor the worker is pinned to.")
+        @Option(
+            help: """
+                How frames are taken: auto, packet (AF_PACKET), xdp (AF_XDP) or pcap (libpcap); with IF=HOW for one \
+                interface. May be given several times. auto says what it chose, and why.
+                """)
+        var io: [String] = []
+        @Option(help: "Worker threads, which share the interfaces' frames (1 to 64).")
+        var workers: Int?
+        @Option(help: "The processor the first worker is pinned to, the next one to the next.")
         var processor: Int?
+
+        /// Worker threads.
+        var workerCount: Int { workers ?? 1 }
+
+        /// How this interface's frames are taken: as said for it, else as said for all.
+        func portChoice(_ interface: String) -> PortChoice {
+            let own = io.last { $0.hasPrefix("\(interface)=") }?.dropFirst(interface.count + 1)
+            let name = own.map(String.init) ?? io.last { !$0.contains("=") } ?? PortChoice.auto.rawValue
+            return PortChoice(rawValue: name) ?? .auto
+        }
+
+        private func validatePorts() throws {
+            for word in io {
+                let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+                guard PortChoice(rawValue: parts[parts.count - 1]) != nil else {
+                    let names = PortChoice.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw ValidationError("--io takes \(names), or IF= and one of these, not '\(word)'")
+                }
+                guard parts.count == 1 || interface.contains(parts[0]) || config != nil else {
+                    throw ValidationError("--io \(word): there is no --interface \(parts[0])")
+                }
+            }
+            guard (1...64).contains(workerCount) else { throw ValidationError("--workers takes 1 to 64") }
+        }
 
         func validate() throws {
             guard config == nil || rules == nil else {
@@ -46,6 +79,7 @@ extension Fairlead {
             guard (64...(1 << 27)).contains(connections) else {
                 throw ValidationError("--connections takes 64 to 134217728")
             }
+            try validatePorts()
         }
 
         func run() async throws {

@@ -11,31 +11,48 @@ struct StatusReport: Codable {
 
     struct PortReport: Codable {
         var name: String
-        var received, transmitted, receiveDrops, transmitDrops: UInt64
+        var kind, details: String
+        var received: UInt64 = 0
+        var transmitted: UInt64 = 0
+        var receiveDrops: UInt64 = 0
+        var transmitDrops: UInt64 = 0
+
+        /// - Parameter ports: Those of one interface, one of each worker.
+        init(_ ports: [any InterfacePort]) {
+            name = ports[0].name
+            kind = ports[0].kind.name
+            details = ports[0].details
+            for statistics in ports.map(\.statistics) {
+                received += statistics.received
+                transmitted += statistics.transmitted
+                receiveDrops += statistics.receiveDrops
+                transmitDrops += statistics.transmitDrops
+            }
+        }
     }
 
     var received, waiting, made, evicted: UInt64
     var ends: [String: UInt64]
     var drops: [String: UInt64]
-    var connections, capacity: Int
+    var connections, capacity, workers: Int
     var ports: [PortReport]
 
-    init(_ engine: Engine, _ worker: Worker, _ ports: [PacketSocket]) {
-        let counters = worker.counters
-        received = counters.received
-        waiting = counters.waiting
-        made = counters.made
-        evicted = counters.evicted
-        ends = Dictionary(uniqueKeysWithValues: FrameEnd.allCases.map { ("\($0)", counters.total($0)) })
-        drops = Dictionary(uniqueKeysWithValues: DropReason.allCases.map { ($0.name, counters.total($0)) })
+    /// - Parameter ports: Those of each worker.
+    init(_ engine: Engine, _ workers: [Worker], _ ports: [[any InterfacePort]]) {
+        let counters = workers.map(\.counters)
+        func total(_ value: (EndCounters) -> UInt64) -> UInt64 { counters.reduce(0) { $0 + value($1) } }
+        received = total(\.received)
+        waiting = total(\.waiting)
+        made = total(\.made)
+        evicted = total(\.evicted)
+        ends = Dictionary(
+            uniqueKeysWithValues: FrameEnd.allCases.map { end in ("\(end)", total { $0.total(end) }) })
+        drops = Dictionary(
+            uniqueKeysWithValues: DropReason.allCases.map { reason in (reason.name, total { $0.total(reason) }) })
         connections = engine.table.count
         capacity = Int(engine.table.capacity)
-        self.ports = ports.map { port in
-            let statistics = port.statistics
-            return PortReport(
-                name: port.name, received: statistics.received, transmitted: statistics.transmitted,
-                receiveDrops: statistics.receiveDrops, transmitDrops: statistics.transmitDrops)
-        }
+        self.workers = workers.count
+        self.ports = (ports.first ?? []).indices.map { slot in PortReport(ports.map { $0[slot] }) }
     }
 
     var encoded: Data { (try? JSONEncoder().encode(self)) ?? Data() }
@@ -76,7 +93,7 @@ extension Fairlead {
             }
             for port in report.ports {
                 print(
-                    "port \(port.name): received \(port.received), transmitted \(port.transmitted), "
+                    "port \(port.name) (\(port.kind)): received \(port.received), transmitted \(port.transmitted), "
                         + "lost before us \(port.receiveDrops), not sent \(port.transmitDrops)")
             }
         }

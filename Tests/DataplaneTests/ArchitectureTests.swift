@@ -156,6 +156,7 @@ import Testing
         switch kind {
         case .packet: (folder, test) = ("PacketSocket", "PacketSocket/PacketSocketTests")
         case .xdp: (folder, test) = ("XDPSocket", "XDPSocket/XDPSocketTests")
+        case .pcap: (folder, test) = ("PcapPort", "PcapPort/PcapPortTests")
         case .capture: (folder, test) = ("Capture", "Capture/CapturePortTests")
         case .loopback: (folder, test) = ("Loopback", "Loopback/LoopbackPortTests")
         }

@@ -44,8 +44,8 @@ extension NamespaceTests {
                 #expect(
                     drain.text.contains("2 of 2 connections were ended at the deadline, 2 by reset, 0 without a word"),
                     "\(drain.text)")
-                // CURLE_RECV_ERROR.
-                #expect(try await download.end(within: 20) == 56, "\(download.text)")
+                // CURLE_RECV_ERROR, after what its socket held already: up to 6 MB at 200 kB a second.
+                #expect(try await download.end(within: 60) == 56, "\(download.text)")
                 #expect(try await silent.writes("error ECONNRESET", within: 20), "\(silent.text)")
                 #expect(try await eventually(within: 20) { try await established(lab, "server3") == 0 })
                 let listing = try await lab.ipvsadm("-Ln")

@@ -22,11 +22,19 @@ extension NamespaceTests {
         @Test(arguments: [Path(.fullNAT, .v4), Path(.fullNAT, .v6), Path(.fullNAT, .v6, server: .v4)])
         func fullNAT(path: Path) async throws { try await holds(path) }
 
-        private func holds(_ path: Path) async throws {
+        /// The same by AF_XDP and by libpcap, whose frames are small and whose checksums are complete.
+        @Test(arguments: ["xdp", "pcap"], [Path(.nat, .v4), Path(.nat, .v6), Path(.dr, .v4), Path(.fullNAT, .v4)])
+        func otherPorts(port: String, path: Path) async throws { try await holds(path, ["--io", port]) }
+
+        /// Two workers share the frames: requests and replies of a connection may come to different ones.
+        @Test(arguments: [Path(.nat, .v4), Path(.nat, .v6), Path(.fullNAT, .v4)])
+        func twoWorkers(path: Path) async throws { try await holds(path, ["--workers", "2"]) }
+
+        private func holds(_ path: Path, _ options: [String] = []) async throws {
             try await Lab.with(path.labOptions, webServers: false) { lab in
                 let check = ForwardingCheck(lab: lab, path: path)
                 try await check.startServers()
-                let daemon = try await lab.startFairlead(rules: path.rules)
+                let daemon = try await lab.startFairlead(rules: path.rules, options)
                 try await check.requestsAreSpread()
                 try await check.namesAreAnswered()
                 try await check.bulkArrivesIntact()

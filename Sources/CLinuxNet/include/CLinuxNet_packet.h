@@ -51,6 +51,13 @@ int CLinuxNet_attachFilter(int socket, const struct sock_filter *instructions, u
 /// PACKET_STATISTICS: the frames dropped for lack of room since the last call. Returns 0 or -errno.
 int CLinuxNet_takeDrops(int socket, unsigned int *drops);
 
+/// PACKET_FANOUT by the hash of the flow, own frames ignored: the group of a bound socket, which is made when it has
+/// none, with a number that no other in the network namespace has. Returns the number, or -errno.
+int CLinuxNet_fanoutGroup(int socket);
+
+/// Join a group that CLinuxNet_fanoutGroup made. The socket is bound to the same interface. Returns 0 or -errno.
+int CLinuxNet_joinFanoutGroup(int socket, int group);
+
 /// SIOCGIFINDEX, SIOCGIFMTU, SIOCGIFHWADDR of the interface `name` in the socket's network namespace. Each returns the
 /// value (index; bytes; ARPHRD_ type), or -errno.
 int CLinuxNet_interfaceIndex(int socket, const char *name);

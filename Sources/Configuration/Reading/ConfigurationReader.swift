@@ -35,7 +35,9 @@ extension ConfigurationFile {
 /// Makes a `ConfigurationFile` of a YAML document's parts.
 struct ConfigurationReader {
     static let topKeys = ["interfaces", "workers", "connections", "timeouts", "settings", "pools", "services"]
-    static let interfaceKeys = ["name", "mtu", "networks"]
+    static let interfaceKeys = ["name", "mtu", "io", "networks"]
+    /// As `PortChoice` in PacketIO has them.
+    static let ioKinds = ["auto", "packet", "xdp", "pcap"]
     static let timeoutKeys = ["tcp", "tcp_fin", "udp"]
 
     /// Whether the text was written by `ConfigurationText`.
@@ -90,7 +92,17 @@ struct ConfigurationReader {
         guard let name = document.text(name, "an interface's name") else { return nil }
         return ConfigurationFile.Interface(
             name: name, mtu: fields["mtu"].flatMap { document.number($0, "mtu", 68...65535) },
+            io: fields["io"].flatMap { io($0) },
             networks: fields["networks"].map { networks($0) }, line: line)
+    }
+
+    private mutating func io(_ node: Node) -> String? {
+        guard let kind = document.text(node, "io") else { return nil }
+        guard Self.ioKinds.contains(kind) else {
+            document.reject(node, "io \"\(kind)\" is not known; it is one of \(Self.ioKinds.joined(separator: ", "))")
+            return nil
+        }
+        return kind
     }
 
     private mutating func networks(_ node: Node) -> [InterfaceAddress] {

@@ -1,6 +1,4 @@
 import CLinuxNet
-import Glibc
-import Synchronization
 import Wire
 
 /// A network interface through AF_PACKET (packet(7)): whole Ethernet frames in and out, super-frames and partial
@@ -59,14 +57,16 @@ public final class PacketSocket: Port, @unchecked Sendable {
     let interfaceDown = Counter()
     let invalid = Counter()
     let noHeadroom = Counter()
-    /// What `own` attached last.
-    private let exact = Mutex<SocketFilter?>(nil)
+    private let attached = AttachedFilter()
     /// Instructions that a filter of `own` leaves for `include`, unless it is exact.
     public static let roomForMore = 512
 
     /// Open `interface` of the calling thread's network namespace. `filter` holds before the first frame is captured.
+    /// - Parameter first: another socket on the interface, to share its frames with: those of a connection, and all
+    ///   fragments of a datagram, come to the same one (PACKET_FANOUT_HASH).
     public init(
-        interface: String, filter: SocketFilter = .nothing, settings: Settings = Settings()
+        interface: String, filter: SocketFilter = .nothing, settings: Settings = Settings(),
+        sharingWith first: PacketSocket? = nil
     ) throws(PortError) {
         let action = "packet socket on \(interface)"
         let socket = try SocketDescriptor(opening: "open \(action)")
@@ -89,6 +89,10 @@ public final class PacketSocket: Port, @unchecked Sendable {
         interfaceIndex = index
         capabilities = PortCapabilities(mtu: mtu, carriesPartialChecksums: true, carriesSuperFrames: true)
         try socket.bind(interfaceIndex: index, action: action)
+        if let first {
+            let group = try first.socket.fanoutGroup(action: action)
+            try socket.join(fanoutGroup: group, action: action)
+        }
         self.socket = socket
     }
 
@@ -121,9 +125,7 @@ public final class PacketSocket: Port, @unchecked Sendable {
     /// it. Any thread.
     /// - Returns: false when that does not fit; nothing has changed then, and `own` is to be called with everything.
     public func include(_ traffic: OwnedTraffic) throws(PortError) -> Bool {
-        guard let filter = exact.withLock({ $0 })?.including(traffic) else { return false }
-        try attach(filter)
-        return true
+        try attached.include(traffic) { filter throws(PortError) in try attach(filter) }
     }
 
     /// Let only `traffic` be copied up: builds the filter and attaches it, with less precision where the kernel has too
@@ -135,20 +137,6 @@ public final class PacketSocket: Port, @unchecked Sendable {
     public func own(
         _ traffic: OwnedTraffic, filter prepared: SocketFilter? = nil
     ) throws(PortError) -> SocketFilter {
-        var limit = SocketFilter.kernelLimit
-        var prepared = prepared
-        while true {
-            let room = limit == SocketFilter.kernelLimit ? Self.roomForMore : 0
-            let filter = prepared ?? SocketFilter(traffic, limit: limit, leaving: room)
-            prepared = nil
-            do throws(PortError) {
-                try attach(filter)
-                exact.withLock { $0 = filter }
-                return filter
-            } catch {
-                guard case .system(_, ENOMEM) = error, limit > SocketFilter.smallestLimit else { throw error }
-                limit = min(limit, filter.instructions.count) / 2
-            }
-        }
+        try attached.own(traffic, prepared) { filter throws(PortError) in try attach(filter) }
     }
 }

@@ -13,6 +13,13 @@ struct SocketDescriptor: ~Copyable {
         self.number = number
     }
 
+    /// Another descriptor of a packet socket that someone else opened and keeps.
+    init(duplicating descriptor: Int32, _ action: String) throws(PortError) {
+        let number = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard number >= 0 else { throw PortError(action, errno: errno) }
+        self.number = number
+    }
+
     deinit { close(number) }
 
     /// Index and MTU in bytes of an Ethernet interface in the socket's network namespace.
@@ -33,6 +40,19 @@ struct SocketDescriptor: ~Copyable {
     func bind(interfaceIndex: Int32, action: String) throws(PortError) {
         let status = CLinuxNet_bindPacketSocket(number, interfaceIndex)
         guard status == 0 else { throw PortError("bind \(action)", errno: -status) }
+    }
+
+    /// The group of sockets that share an interface's frames with this one, which becomes its first if it has none.
+    func fanoutGroup(action: String) throws(PortError) -> Int32 {
+        let group = CLinuxNet_fanoutGroup(number)
+        guard group >= 0 else { throw PortError("share frames of \(action)", errno: -group) }
+        return group
+    }
+
+    /// Become one of such a group.
+    func join(fanoutGroup group: Int32, action: String) throws(PortError) {
+        let status = CLinuxNet_joinFanoutGroup(number, group)
+        guard status == 0 else { throw PortError("share frames of \(action)", errno: -status) }
     }
 
     /// Set all options; before the socket is bound.

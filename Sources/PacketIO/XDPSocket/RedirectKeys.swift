@@ -54,6 +54,12 @@ struct RedirectKeys: Hashable {
         for address in list { addresses[address, default: 0] |= bits }
     }
 
+    /// Add what `other` holds.
+    mutating func merge(_ other: RedirectKeys) {
+        endpoints.merge(other.endpoints) { $0 | $1 }
+        addresses.merge(other.addresses) { $0 | $1 }
+    }
+
     /// Bytes of a key in `endpoints`.
     static let endpointLength = 20
 

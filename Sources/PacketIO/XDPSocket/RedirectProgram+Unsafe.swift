@@ -126,13 +126,8 @@ public final class RedirectProgram: @unchecked Sendable {
     /// Lead `traffic` to the sockets, and nothing else. What comes is added before what goes is removed. `hostAddresses`
     /// are the host's own: what a real server sends to them stays with the host.
     public func own(_ traffic: OwnedTraffic, hostAddresses: [IPAddress]) throws(PortError) {
-        let keys = RedirectKeys(traffic, hostAddresses: hostAddresses)
-        for (key, value) in keys.endpoints where known.endpoints[key] != value {
-            try set(endpoints.number, RedirectKeys.bytes(key), value)
-        }
-        for (key, value) in keys.addresses where known.addresses[key] != value {
-            try set(addresses.number, RedirectKeys.bytes(key), value)
-        }
+        let keys = try keys(of: traffic, hostAddresses)
+        try add(keys)
         for key in known.endpoints.keys where keys.endpoints[key] == nil {
             remove(endpoints.number, RedirectKeys.bytes(key))
         }
@@ -140,6 +135,32 @@ public final class RedirectProgram: @unchecked Sendable {
             remove(addresses.number, RedirectKeys.bytes(key))
         }
         known = keys
+    }
+
+    /// Lead `traffic` to the sockets too.
+    public func include(_ traffic: OwnedTraffic) throws(PortError) {
+        var keys = try keys(of: traffic, [])
+        keys.merge(known)
+        try add(keys)
+        known = keys
+    }
+
+    private func keys(of traffic: OwnedTraffic, _ hostAddresses: [IPAddress]) throws(PortError) -> RedirectKeys {
+        guard !traffic.marked.contains(where: \.isOurs) else {
+            throw .unsuitable(
+                action: "take marked packets of \(interface) by AF_XDP",
+                reason: "its program cannot tell them; run with --io packet")
+        }
+        return RedirectKeys(traffic, hostAddresses: hostAddresses)
+    }
+
+    private func add(_ keys: RedirectKeys) throws(PortError) {
+        for (key, value) in keys.endpoints where known.endpoints[key] != value {
+            try set(endpoints.number, RedirectKeys.bytes(key), value)
+        }
+        for (key, value) in keys.addresses where known.addresses[key] != value {
+            try set(addresses.number, RedirectKeys.bytes(key), value)
+        }
     }
 
     /// Lead frames of `queue` to the AF_XDP socket `socket`.

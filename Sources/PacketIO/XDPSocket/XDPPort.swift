@@ -15,12 +15,37 @@ public final class XDPPort: InterfacePort, @unchecked Sendable {
     private var next = 0
 
     /// Attach to `interface` in the first of `modes` that it has.
-    public init(interface: String, modes: [RedirectProgram.Mode] = RedirectProgram.Mode.allCases) throws(PortError) {
+    public convenience init(
+        interface: String, modes: [RedirectProgram.Mode] = RedirectProgram.Mode.allCases
+    ) throws(PortError) {
         let program = try RedirectProgram(interface: interface)
         try program.attach(modes)
+        try self.init(program, queues: Array(0..<XDPSocket.queues(of: interface)))
+    }
+
+    /// Ports for `count` workers that share the interface's receive queues.
+    public static func ports(
+        interface: String, modes: [RedirectProgram.Mode] = RedirectProgram.Mode.allCases, count: Int
+    ) throws(PortError) -> [XDPPort] {
+        let queues = XDPSocket.queues(of: interface)
+        guard queues >= count else {
+            throw .unsuitable(
+                action: "AF_XDP on \(interface)", reason: "\(queues) receive queue(s) for \(count) workers")
+        }
+        let program = try RedirectProgram(interface: interface)
+        try program.attach(modes)
+        var ports: [XDPPort] = []
+        for worker in 0..<count {
+            ports.append(try XDPPort(program, queues: (0..<queues).filter { Int($0) % count == worker }))
+        }
+        return ports
+    }
+
+    /// Take these queues of the interface that the program is attached to.
+    private init(_ program: RedirectProgram, queues: [UInt32]) throws(PortError) {
         var sockets: [XDPSocket] = []
-        for queue in 0..<XDPSocket.queues(of: interface) { sockets.append(try XDPSocket(program, queue: queue)) }
-        group = try Self.group(sockets, interface)
+        for queue in queues { sockets.append(try XDPSocket(program, queue: queue)) }
+        group = try Self.group(sockets, program.interface)
         descriptor = sockets.count == 1 ? sockets[0].descriptor : group.number
         self.program = program
         self.sockets = sockets
@@ -63,8 +88,14 @@ public final class XDPPort: InterfacePort, @unchecked Sendable {
     }
 
     /// Have the program lead `traffic` here. See `RedirectProgram.own`.
-    public func follow(_ traffic: OwnedTraffic, hostAddresses: [IPAddress]) throws(PortError) {
+    public func own(_ traffic: OwnedTraffic, filter: SocketFilter, hostAddresses: [IPAddress]) throws(PortError) {
         try program.own(traffic, hostAddresses: hostAddresses)
+    }
+
+    /// Have the program lead `traffic` here too; there is room.
+    public func include(_ traffic: OwnedTraffic) throws(PortError) -> Bool {
+        try program.include(traffic)
+        return true
     }
 
     /// The next queue that has frames, each in its turn. See `Port.receive`.

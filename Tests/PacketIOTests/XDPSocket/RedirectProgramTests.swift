@@ -1,3 +1,4 @@
+import Balancer
 import Foundation
 import TestSupport
 import Testing
@@ -67,6 +68,29 @@ struct RedirectProgramTests {
         #expect(try !program.redirects(reply))
         try program.own(OwnedTraffic(), hostAddresses: [])
         #expect(try !program.redirects(request))
+    }
+
+    @Test func takesMoreBesideWhatItHas() throws {
+        let client = address("198.51.100.7")
+        let virtual = address("203.0.113.80")
+        var traffic = OwnedTraffic()
+        traffic.virtual = [.init(transportProtocol: 6, address: virtual, port: 80)]
+        try program.own(traffic, hostAddresses: [])
+        var more = OwnedTraffic()
+        more.virtual = [.init(transportProtocol: 6, address: virtual, port: 443)]
+        try program.include(more)
+        for port in [80, 443] {
+            #expect(try program.redirects(TestFrames.packet(6, from: client, to: virtual, TestFrames.ports(4000, port))))
+        }
+        try program.own(traffic, hostAddresses: [])
+        #expect(try !program.redirects(TestFrames.packet(6, from: client, to: virtual, TestFrames.ports(4000, 443))))
+    }
+
+    @Test func refusesMarkedTraffic() throws {
+        var traffic = OwnedTraffic()
+        traffic.marked = [MarkedTraffic(rule: MarkRule(mark: 7), isOurs: true)]
+        let error = #expect(throws: PortError.self) { try program.own(traffic, hostAddresses: []) }
+        #expect(error?.description.contains("--io packet") == true)
     }
 
     /// The director's own connection to a real server is answered to the host itself, even where the host owns the VIP.

@@ -1,0 +1,49 @@
+import Testing
+
+@testable import PacketIO
+
+@Suite(
+    .serialized,
+    .enabled(if: TestNetwork.isPermitted, "needs root and permission to make network namespaces"))
+struct PortChoiceTests {
+    private let network: TestNetwork
+
+    init() throws {
+        network = try TestNetwork(["host", "director"])
+        try network.join("host:eth0", "director:eth0")
+    }
+
+    private func open(_ choice: PortChoice, workers: Int = 1) throws -> PortChoice.Opened {
+        try network.enter("director") { try choice.open(interface: "eth0", workers: workers) }
+    }
+
+    @Test(arguments: [PortChoice.packet, .xdp, .pcap]) func opensWhatIsAsked(choice: PortChoice) throws {
+        let opened = try open(choice)
+        #expect(opened.ports.map(\.kind.name) == [choice.rawValue])
+        #expect(opened.reason == "as asked")
+        #expect(opened.ports[0].keepsFramesFromHost == (choice == .xdp))
+    }
+
+    /// AF_XDP would take a veth pair's super-frames from its peer.
+    @Test func autoTakesPacketSocketsOnVeth() throws {
+        let opened = try open(.auto, workers: 2)
+        #expect(opened.ports.map(\.kind) == [.packet, .packet])
+        #expect(opened.reason.contains("veth"))
+    }
+
+    @Test(arguments: PortChoice.allCases) func namesAnInterfaceThatIsNotThere(choice: PortChoice) throws {
+        let error = #expect(throws: PortError.self) {
+            _ = try network.enter("director") { try choice.open(interface: "eth7") }
+        }
+        #expect(error == .noSuchInterface("eth7"))
+    }
+
+    @Test(arguments: [PortChoice.xdp, .pcap]) func saysWhyWorkersCannotShare(choice: PortChoice) throws {
+        let error = #expect(throws: PortError.self) { _ = try open(choice, workers: 2) }
+        guard case .unsuitable(_, let reason) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(reason.contains("2"))
+    }
+}
