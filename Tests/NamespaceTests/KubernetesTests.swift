@@ -115,7 +115,8 @@ extension NamespaceTests {
                 #expect(applied.status == 0 && applied.error.isEmpty, "\(applied)")
                 #expect(try await lab.fetch(3, port: 8083, "10.96.23.82").output == "server3\nserver3\nserver3\n")
                 let listing = try await lab.ipvsadm("-Ln -t 10.96.23.82:8083").lines
-                #expect(listing.last?.hasPrefix("  -> \(Lab.server(3)):80               Masq    1") == true, "\(listing)")
+                #expect(
+                    listing.last?.hasPrefix("  -> \(Lab.server(3)):80               Masq    1") == true, "\(listing)")
                 #expect(try await daemon.stop() == 0)
             }
         }

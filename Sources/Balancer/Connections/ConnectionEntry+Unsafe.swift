@@ -81,6 +81,9 @@ public struct EntryFlags: Bits, Sendable, BitwiseCopyable {
     /// Handed to reclamation: nobody posts it to an inbox any more.
     @inlinable @inline(__always)
     public static var buried: EntryFlags { EntryFlags(rawValue: 0x2000) }
+    /// Out of the lines of its home: no lookup that begins finds it. Whoever removed it says so; only then it is buried.
+    @inlinable @inline(__always)
+    public static var retired: EntryFlags { EntryFlags(rawValue: 0x8000) }
     /// A template that no lookup finds any more, though its time is not up; listed with ports 65535.
     @inlinable @inline(__always)
     public static var renamed: EntryFlags { EntryFlags(rawValue: 0x4000) }

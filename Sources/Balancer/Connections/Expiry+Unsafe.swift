@@ -64,6 +64,8 @@ public struct Expiry: ~Copyable {
 
     @usableFromInline
     mutating func rearm(_ entry: ConnectionEntry) {
+        // What has ended may lie among the buried already.
+        guard !entry.flags.contains(.removed) else { return }
         if entry.owner == worker {
             unlink(entry)
             link(entry, from: position)
@@ -72,11 +74,13 @@ public struct Expiry: ~Copyable {
         }
     }
 
-    /// `entry` was taken out of the table by this worker: it is reclaimed after a grace period.
+    /// `entry` was taken out of the table by this worker: it is reclaimed after a grace period. Whoever calls this has read
+    /// what there is to read of it.
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
     public mutating func retire(_ entry: ConnectionEntry) {
+        entry.set(.retired)
         if entry.owner == worker {
             unlink(entry)
             bury(entry)
@@ -90,6 +94,7 @@ public struct Expiry: ~Copyable {
         @_noAllocation @_noLocks
     #endif
     public mutating func discard(_ entry: ConnectionEntry) {
+        entry.set(.retired)
         unlink(entry)
         bury(entry)
     }
@@ -159,7 +164,12 @@ public struct Expiry: ~Copyable {
             next = entry.link
             let flags = entry.clear(.inInbox)
             unlink(entry)
-            if flags.contains(.removed) { bury(entry) } else { link(entry, from: position) }
+            if flags.contains(.retired) {
+                bury(entry)
+            } else if !flags.contains(.removed) {
+                link(entry, from: position)
+            }
+            // Who is removing it may not have reached its keys yet, so others may find it: it will be posted again.
         }
     }
 
@@ -193,8 +203,10 @@ public struct Expiry: ~Copyable {
                 budget &-= 1
                 let entry = table.entry(head &- 1)
                 unlink(entry)
-                if entry.flags.contains(.removed) {
-                    bury(entry)
+                let flags = entry.flags
+                if flags.contains(.removed) {
+                    // As in the inbox.
+                    if flags.contains(.retired) { bury(entry) }
                 } else if !Ticks.isBefore(now, entry.deadline) {
                     return entry
                 } else {

@@ -135,6 +135,32 @@ import Wire
         #expect(bed.drain() == Self.everyEntry)
     }
 
+    /// The remover was stopped before it had cleared the keys: whoever finds the entry now may use it until its next
+    /// quiescent point, so the grace period has not begun.
+    @Test(arguments: [false, true]) func anEntryThatCanStillBeFoundIsNotBuried(isPosted: Bool) throws {
+        let bed = Bed()
+        let entry = try bed.add(1, timeout: 100)
+        if isPosted {
+            entry.deadline = 50
+            bed.second.deadlineChanged(entry)
+        }
+        // What `ConnectionTable.remove` does first.
+        entry.set(.removed)
+        for tick in stride(from: Tick(200), to: 1000, by: 100) { #expect(bed.batch(at: tick).isEmpty) }
+        #expect(!entry.flags.contains(.buried))
+        // Found meanwhile: ended entries are not armed again.
+        entry.deadline = 1
+        bed.first.deadlineChanged(entry)
+        bed.second.deadlineChanged(entry)
+        #expect(!entry.flags.contains(.inInbox))
+        // It goes on, and hands the entry over.
+        entry.clear(.removed)
+        #expect(bed.table.remove(entry))
+        bed.second.retire(entry)
+        #expect(entry.flags.contains(.inInbox))
+        #expect(bed.drain() == Self.everyEntry)
+    }
+
     /// Another worker posts an entry that the owner has buried already.
     @Test func aBuriedEntryIsNotPosted() throws {
         let bed = Bed()

@@ -80,7 +80,8 @@ struct RedirectProgramTests {
         more.virtual = [.init(transportProtocol: 6, address: virtual, port: 443)]
         try program.include(more)
         for port in [80, 443] {
-            #expect(try program.redirects(TestFrames.packet(6, from: client, to: virtual, TestFrames.ports(4000, port))))
+            #expect(
+                try program.redirects(TestFrames.packet(6, from: client, to: virtual, TestFrames.ports(4000, port))))
         }
         try program.own(traffic, hostAddresses: [])
         #expect(try !program.redirects(TestFrames.packet(6, from: client, to: virtual, TestFrames.ports(4000, 443))))
