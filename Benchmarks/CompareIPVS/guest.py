@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Runs the comparison where it is started: in the guest that scripts/compare-ipvs boots, or on the host (--host).
+
+usage: guest.py OPTIONS.json RESULTS
+
+RESULTS gets one JSON object a line: {"say": ...} for people, {"cost": ...}, {"profile": ...}, {"memory": ...},
+{"conformance": ...}, and {"end": true} or {"failed": reason} as the last.
+"""
+
+import array
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import traceback
+
+import bed as beds
+import conformance
+
+CHARGED = {"udp": "packet", "tcp": "connection", "bulk": "MB"}
+
+
+class Report:
+    def __init__(self, path):
+        self.file = open(path, "w", buffering=1)
+
+    def put(self, **line):
+        self.file.write(json.dumps(line) + "\n")
+
+
+def load(bed, options, measure, route, count, warm, flows=1, burst=64):
+    """What the load program says of one run; Failed where something was lost or wrong."""
+    arguments = [options["load"], measure, "--client-namespace", bed.path("client"),
+                 "--server-namespace", bed.path("server"), "--processor", options["processor"],
+                 "--interface", route["interface"], "--source-mac", route["source_mac"],
+                 "--target-mac", route["target_mac"], "--from", route["from"], "--to", route["to"],
+                 "--port", beds.PORT, "--flows", flows, "--burst", burst, "--count", count, "--warm", warm]
+    done = beds.run(*arguments, check=False, timeout=600)
+    if done.returncode != 0:
+        raise beds.Failed(f"load {measure}: {(done.stderr or done.stdout).strip()}")
+    return json.loads(done.stdout)
+
+
+def checksum_errors(bed):
+    """Segments and datagrams that an end counted as having a wrong checksum."""
+    total = 0
+    for place in ("client", "server"):
+        rows = {}
+        for line in bed.at(place, "cat", "/proc/net/snmp").stdout.splitlines():
+            name, _, rest = line.partition(":")
+            rows.setdefault(name, []).append(rest.split())
+        total += sum(int(rows[p][1][rows[p][0].index("InCsumErrors")]) for p in ("Tcp", "Udp"))
+    return total
+
+
+def fair(shares, method):
+    """Round robin over three servers; with DR and tunnels the servers share the virtual address."""
+    if method != "nat" or len(shares) < 2:
+        return True
+    return len(shares) == 3 and max(shares.values()) <= min(shares.values()) * 1.05 + 2
+
+
+def cpu_ticks(pid):
+    words = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(words[11]), int(words[12])
+
+
+def read_profile():
+    """Where the timer's ticks met the kernel: [slot of `step` bytes of its text, ticks]; the last slot is all modules."""
+    step, *counts = array.array("I", pathlib.Path("/proc/profile").read_bytes())
+    return {"step": step, "slots": len(counts), "hits": [[slot, hits] for slot, hits in enumerate(counts) if hits]}
+
+
+def measure_once(options, name, method, measure, number):
+    """(what the load says, user and system ticks of the director's process, profile)."""
+    size = options["sizes"][measure]
+    with beds.Namespaces(f"{options['prefix']}{number}", ["client", "director", "server"]) as bed:
+        beds.set_up(bed, method)
+        with beds.director(name)(bed, options, method, "u" if measure == "udp" else "t") as route:
+            before = cpu_ticks(route["pid"]) if "pid" in route else (0, 0)
+            if options["profile"]:
+                pathlib.Path("/proc/profile").write_bytes(b"0")
+            got = load(bed, options, measure, route, size["count"], size["warm"], size.get("flows", 1), size.get("burst", 64))
+            profile = read_profile() if options["profile"] else None
+            ticks = [after - earlier for after, earlier in zip(cpu_ticks(route["pid"]), before)] if "pid" in route else [0, 0]
+        if errors := checksum_errors(bed):
+            raise beds.Failed(f"{name} {method} {measure}: {errors} wrong checksums at the ends")
+        if name not in ("direct", "forwarding") and not fair(got["shares"], method):
+            raise beds.Failed(f"{name} {method} {measure}: not a round robin: {got['shares']}")
+    return got, ticks, profile
+
+
+def measure_cost(options, report, name, method, measure):
+    count, costs, ticks = options["sizes"][measure]["count"], [], [0, 0]
+    for number in range(options["repeats"]):
+        # Without a director nothing of a method is left but the servers' routes.
+        got, used, profile = measure_once(options, name, "nat" if method == "any" else method, measure, number)
+        costs.append((got["elapsed_ns"] - got["idle_ns"]) / count)
+        ticks = [sum(pair) for pair in zip(ticks, used)]
+    cost = statistics.median(costs)
+    line = {"director": name, "method": method, "measure": measure, "cost": cost, "all": costs, "shares": got["shares"],
+            "idle_share": got["idle_ns"] / got["elapsed_ns"], "retransmitted": got["retransmitted"]}
+    if sum(ticks):
+        line["user_share"] = ticks[0] / sum(ticks)
+    report.put(cost=line)
+    if profile:
+        report.put(profile={"director": name, "method": method, "measure": measure, "user_ticks": ticks[0],
+                            "system_ticks": ticks[1], **profile})
+    report.put(say=f"{measure:4} {method:4} {name:16} {cost:12,.0f} a {CHARGED[measure]}  ({min(costs):,.0f} to {max(costs):,.0f})")
+
+
+def fill(bed, options, route, flows):
+    """A datagram of each of so many flows, and what one costs."""
+    got = load(bed, options, "udp", route, flows, 0, flows)
+    return (got["elapsed_ns"] - got["idle_ns"]) / flows
+
+
+def measure_memory(options, report, name):
+    """Bytes a connection, NAT, UDP. The kernel's: growth of its slab cache. Fairlead takes its table at the start: what a
+    process with a full table holds more than one that was made for 1,024 connections and has none."""
+    most = options["sizes"]["memory"]["connections"]
+    flows = most * 15 // 16
+    with beds.Namespaces(options["prefix"] + "m", ["client", "director", "server"]) as bed:
+        beds.set_up(bed, "nat")
+        if name == "ipvs":
+            with beds.director(name)(bed, options, "nat", "u") as route:
+                fill(bed, options, route, 500)
+                before = beds.slab("ip_vs_conn")[0]
+                first = fill(bed, options, {**route, "from": "198.18.1.100"}, flows)
+                grown, size = beds.slab("ip_vs_conn")[0] - before, beds.slab("ip_vs_conn")[1]
+            line = {"bytes": grown / flows, "object_bytes": size}
+        else:
+            with beds.director(name)(bed, {**options, "connections": 1024}, "nat", "u") as route:
+                empty = beds.resident_bytes(route["pid"])
+            with beds.director(name)(bed, {**options, "connections": most}, "nat", "u") as route:
+                first = fill(bed, options, route, flows)
+                held = beds.resident_bytes(route["pid"])
+            line = {"bytes": (held - empty) / most, "process_bytes": empty, "connections": most}
+    report.put(memory={"director": name, "flows": flows, "first_packet": first, **line})
+    report.put(say=f"memory    {name:16} {line['bytes']:12,.0f} bytes a connection (first packet of a flow: {first:,.0f})")
+
+
+def is_balancer(name):
+    return name == "ipvs" or name.startswith("fairlead")
+
+
+def compare(options, report):
+    for measure in options["measures"]:
+        for method in ["any", *options["methods"]]:
+            for name in options["directors"]:
+                if is_balancer(name) != (method == "any"):
+                    measure_cost(options, report, name, method, measure)
+    for name in filter(is_balancer, options["directors"]):
+        measure_memory(options, report, name)
+    if options["conformance"]:
+        for name in filter(is_balancer, options["directors"]):
+            conformance.run_all(options, report, name)
+
+
+def main():
+    options = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    report = Report(sys.argv[2])
+    try:
+        compare(options, report)
+    except (beds.Failed, subprocess.TimeoutExpired, OSError) as failure:
+        traceback.print_exc()
+        report.put(failed=str(failure))
+        return 1
+    report.put(end=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
