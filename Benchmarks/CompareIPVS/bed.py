@@ -30,7 +30,8 @@ class Failed(Exception):
 
 
 def run(*arguments, text=None, check=True, timeout=WAIT_SECONDS):
-    done = subprocess.run([str(each) for each in arguments], input=text, capture_output=True, text=True, timeout=timeout)
+    command = [str(each) for each in arguments]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout)
     if check and done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
         raise Failed(f"{' '.join(map(str, arguments))}: status {done.returncode}: {said[0]}")
@@ -118,6 +119,10 @@ def resident_bytes(pid):
     return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) * 1024
 
 
+def has_slab(name):
+    return any(line.startswith(f"{name} ") for line in pathlib.Path("/proc/slabinfo").read_text().splitlines())
+
+
 def slab(name):
     """(bytes of a slab cache, bytes of one object)."""
     for line in pathlib.Path("/proc/slabinfo").read_text().splitlines():
@@ -169,7 +174,7 @@ address add {SERVER_DIRECT}/24 dev direct
     if method == "nat":
         bed.ip("server", f"route add default via {DIRECTOR_SERVER_SIDE}")
         return
-    # DR and tunnels: the servers own the virtual address and answer by the direct link. MSS: room for a tunnel's header.
+    # DR and tunnels: the servers own the virtual address and answer by the direct link. The MSS leaves room for a tunnel.
     bed.ip("server", f"""
 address add {VIRTUAL}/32 dev lo
 route add default via {CLIENT_DIRECT} dev direct advmss 1440

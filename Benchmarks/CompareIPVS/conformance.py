@@ -25,7 +25,9 @@ MACS = {
     ("director", "servers0"): "02:00:00:00:02:01",
     ("outside", "servers0"): "02:00:00:00:02:fe",
 }
-SERVER_MACS = {address: f"02:00:00:00:02:{11 + at:02x}" for group in (SERVERS, SERVERS6) for at, address in enumerate(group)}
+SERVER_MACS = {
+    address: f"02:00:00:00:02:{11 + at:02x}" for group in (SERVERS, SERVERS6) for at, address in enumerate(group)
+}
 QUIET_SECONDS = 0.02
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -119,11 +121,13 @@ class Session:
 
     def udp(self, client, sport, dport=80, data=b"question", target=VIRTUAL, **fields):
         segment = packets.udp(client, target, sport, dport, data)
-        self.from_client(client, UDP, segment, target, f"{client}:{sport} udp to {target}:{dport} {len(data)}", **fields)
+        says = f"{client}:{sport} udp to {target}:{dport} {len(data)}"
+        self.from_client(client, UDP, segment, target, says, **fields)
 
     def tcp(self, client, sport, flags, seq=1, ack=0, dport=80, data=b"", target=VIRTUAL, **fields):
         segment = packets.tcp(client, target, sport, dport, seq, ack, flags, data)
-        self.from_client(client, TCP, segment, target, f"{client}:{sport} tcp {flags} to {target}:{dport} {len(data)}", **fields)
+        says = f"{client}:{sport} tcp {flags} to {target}:{dport} {len(data)}"
+        self.from_client(client, TCP, segment, target, says, **fields)
 
     def picked(self):
         """(server, port) of the frame that came out to the servers' side last."""
@@ -263,7 +267,8 @@ def icmp_errors(s):
     s.udp("198.51.100.1", 3000, data=b"x" * 40)
     server = s.picked()
     if server:
-        quoted = packets.ip("198.51.100.1", server[0], UDP, packets.udp("198.51.100.1", server[0], 3000, server[1], b"x" * 40), 1001)
+        datagram = packets.udp("198.51.100.1", server[0], 3000, server[1], b"x" * 40)
+        quoted = packets.ip("198.51.100.1", server[0], UDP, datagram, 1001)
         s.from_server(server[0], ICMP, packets.icmp(3, 3, 0, quoted), "198.51.100.1", "server port unreachable")
         s.answer_udp("198.51.100.1", 3000, b"y" * 40)
     reply = packets.ip(VIRTUAL, "198.51.100.1", UDP, packets.udp(VIRTUAL, "198.51.100.1", 80, 3000, b"y" * 40), 77)
@@ -364,12 +369,20 @@ def edits(s):
     s.edit(f"-a {at} -m -w 2")
     s.tcp("198.51.100.1", 2000, "PA", 111, 501, data=b"once more")
     s.listing("-Ln")
-    s.edit(f"-a {at} -m\n-d -t {VIRTUAL}:80 -r 198.18.2.99:80\n-D -t {VIRTUAL}:99\n-A -t {VIRTUAL}:80 -s rr\n-A -t {VIRTUAL}:98 -s nonsense")
+    s.edit(f"""
+-a {at} -m
+-d -t {VIRTUAL}:80 -r 198.18.2.99:80
+-D -t {VIRTUAL}:99
+-A -t {VIRTUAL}:80 -s rr
+-A -t {VIRTUAL}:98 -s nonsense""")
 
 
 def thresholds(s):
     """An upper and a lower threshold of connections."""
-    s.rules(f"-A -t {VIRTUAL}:80 -s rr\n-a -t {VIRTUAL}:80 -r {SERVERS[0]}:80 -m -x 2 -y 1\n-a -t {VIRTUAL}:80 -r {SERVERS[1]}:80 -m")
+    s.rules(f"""
+-A -t {VIRTUAL}:80 -s rr
+-a -t {VIRTUAL}:80 -r {SERVERS[0]}:80 -m -x 2 -y 1
+-a -t {VIRTUAL}:80 -r {SERVERS[1]}:80 -m""")
     for sport in range(2000, 2008):
         s.tcp("198.51.100.1", sport, "S")
     s.listing("-Ln")
@@ -400,7 +413,8 @@ def listings(s):
 
 
 SCENARIOS = [nat_tcp, nat_udp, direct_routing, tunnel, schedulers, persistence, one_packet, icmp_errors, too_big_nat,
-             too_big_dr, too_big_tunnel, time_to_live, no_destination, fragments, broken, edits, thresholds, ipv6, listings]
+             too_big_dr, too_big_tunnel, time_to_live, no_destination, fragments, broken, edits, thresholds, ipv6,
+             listings]
 
 
 def run_scenario(scenario, options, name):
@@ -409,7 +423,8 @@ def run_scenario(scenario, options, name):
         process = None
         try:
             if name == "ipvs":
-                bed.ip("director", f"address add {VIRTUAL}/32 dev client0\naddress add {VIRTUAL6}/128 dev client0 nodad")
+                own = [f"address add {VIRTUAL}/32 dev client0", f"address add {VIRTUAL6}/128 dev client0 nodad"]
+                bed.ip("director", "\n".join(own))
                 bed.sysctls("director", "ipv4/ip_forward=1", "ipv6/conf/all/forwarding=1")
                 bed.at("director", options["ipvsadm"], "-C")
             else:

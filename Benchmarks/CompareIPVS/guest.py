@@ -8,6 +8,8 @@ RESULTS gets one JSON object a line: {"say": ...} for people, {"cost": ...}, {"p
 """
 
 import array
+import bisect
+import collections
 import json
 import pathlib
 import statistics
@@ -29,7 +31,7 @@ class Report:
         self.file.write(json.dumps(line) + "\n")
 
 
-def load(bed, options, measure, route, count, warm, flows=1, burst=64):
+def load(bed, options, measure, route, count, warm=0, flows=1, burst=64):
     """What the load program says of one run; Failed where something was lost or wrong."""
     arguments = [options["load"], measure, "--client-namespace", bed.path("client"),
                  "--server-namespace", bed.path("server"), "--processor", options["processor"],
@@ -40,6 +42,11 @@ def load(bed, options, measure, route, count, warm, flows=1, burst=64):
     if done.returncode != 0:
         raise beds.Failed(f"load {measure}: {(done.stderr or done.stdout).strip()}")
     return json.loads(done.stdout)
+
+
+def busy(options, got):
+    """What a load's run took: instructions in the guest, nanoseconds of the processor elsewhere."""
+    return (got["elapsed_ns"] - got["idle_ns"]) / options["unit_ns"]
 
 
 def checksum_errors(bed):
@@ -67,9 +74,22 @@ def cpu_ticks(pid):
 
 
 def read_profile():
-    """Where the timer's ticks met the kernel: [slot of `step` bytes of its text, ticks]; the last slot is all modules."""
-    step, *counts = array.array("I", pathlib.Path("/proc/profile").read_bytes())
-    return {"step": step, "slots": len(counts), "hits": [[slot, hits] for slot, hits in enumerate(counts) if hits]}
+    """{kernel function: ticks of the timer that met it}; the last slot of the profile is all of what modules hold."""
+    step, *slots = array.array("I", pathlib.Path("/proc/profile").read_bytes())
+    table = []
+    for line in pathlib.Path("/proc/kallsyms").read_text().splitlines():
+        address, kind, name = line.split()[:3]
+        if kind in "tTwW":
+            table.append((int(address, 16), name))
+    table.sort()
+    text = next(address for address, name in table if name == "_stext")
+    functions = collections.Counter()
+    for slot, hits in enumerate(slots):
+        if hits and slot == len(slots) - 1:
+            functions["modules (veth, ip_vs, ...)"] += hits
+        elif hits:
+            functions[table[bisect.bisect(table, (text + slot * step, "~")) - 1][1]] += hits
+    return functions
 
 
 def measure_once(options, name, method, measure, number):
@@ -81,44 +101,53 @@ def measure_once(options, name, method, measure, number):
             before = cpu_ticks(route["pid"]) if "pid" in route else (0, 0)
             if options["profile"]:
                 pathlib.Path("/proc/profile").write_bytes(b"0")
-            got = load(bed, options, measure, route, size["count"], size["warm"], size.get("flows", 1), size.get("burst", 64))
+            got = load(bed, options, measure, route, **size)
             profile = read_profile() if options["profile"] else None
-            ticks = [after - earlier for after, earlier in zip(cpu_ticks(route["pid"]), before)] if "pid" in route else [0, 0]
+            after = cpu_ticks(route["pid"]) if "pid" in route else (0, 0)
         if errors := checksum_errors(bed):
             raise beds.Failed(f"{name} {method} {measure}: {errors} wrong checksums at the ends")
         if name not in ("direct", "forwarding") and not fair(got["shares"], method):
             raise beds.Failed(f"{name} {method} {measure}: not a round robin: {got['shares']}")
-    return got, ticks, profile
+    return got, [late - early for late, early in zip(after, before)], profile
 
 
-def measure_cost(options, report, name, method, measure):
-    count, costs, ticks = options["sizes"][measure]["count"], [], [0, 0]
+def measure_cost(options, report, names, method, measure):
+    """The directors in turn, `repeats` times; a median each."""
+    costs = {name: [] for name in names}
+    ticks = {name: [0, 0] for name in names}
+    last, profiles = {}, {}
     for number in range(options["repeats"]):
-        # Without a director nothing of a method is left but the servers' routes.
-        got, used, profile = measure_once(options, name, "nat" if method == "any" else method, measure, number)
-        costs.append((got["elapsed_ns"] - got["idle_ns"]) / count)
-        ticks = [sum(pair) for pair in zip(ticks, used)]
-    cost = statistics.median(costs)
-    line = {"director": name, "method": method, "measure": measure, "cost": cost, "all": costs, "shares": got["shares"],
-            "idle_share": got["idle_ns"] / got["elapsed_ns"], "retransmitted": got["retransmitted"]}
-    if sum(ticks):
-        line["user_share"] = ticks[0] / sum(ticks)
-    report.put(cost=line)
-    if profile:
-        report.put(profile={"director": name, "method": method, "measure": measure, "user_ticks": ticks[0],
-                            "system_ticks": ticks[1], **profile})
-    report.put(say=f"{measure:4} {method:4} {name:16} {cost:12,.0f} a {CHARGED[measure]}  ({min(costs):,.0f} to {max(costs):,.0f})")
+        for name in names:
+            # Without a director nothing of a method is left but the servers' routes.
+            route_of = "nat" if method == "any" else method
+            got, used, profiles[name] = measure_once(options, name, route_of, measure, number)
+            last[name] = got
+            costs[name].append(busy(options, got) / options["sizes"][measure]["count"])
+            ticks[name] = [sum(pair) for pair in zip(ticks[name], used)]
+    for name in names:
+        cost, got = statistics.median(costs[name]), last[name]
+        line = {"director": name, "method": method, "measure": measure, "cost": cost, "all": costs[name],
+                "idle_share": got["idle_ns"] / got["elapsed_ns"], "retransmitted": got["retransmitted"],
+                "shares": got["shares"]}
+        if sum(ticks[name]):
+            line["user_share"] = ticks[name][0] / sum(ticks[name])
+        report.put(cost=line)
+        if profiles[name]:
+            report.put(profile={"director": name, "method": method, "measure": measure, "ticks": ticks[name],
+                                "functions": profiles[name]})
+        report.put(say=f"{measure:4} {method:4} {name:16} {cost:12,.0f} a {CHARGED[measure]}"
+                       f"  ({min(costs[name]):,.0f} to {max(costs[name]):,.0f})")
 
 
-def fill(bed, options, route, flows):
-    """A datagram of each of so many flows, and what one costs."""
-    got = load(bed, options, "udp", route, flows, 0, flows)
-    return (got["elapsed_ns"] - got["idle_ns"]) / flows
+def fill(bed, options, route, flows, count=None):
+    """Datagrams, by default one of each flow, and what one costs."""
+    got = load(bed, options, "udp", route, count or flows, flows=flows)
+    return busy(options, got) / (count or flows)
 
 
 def measure_memory(options, report, name):
-    """Bytes a connection, NAT, UDP. The kernel's: growth of its slab cache. Fairlead takes its table at the start: what a
-    process with a full table holds more than one that was made for 1,024 connections and has none."""
+    """Bytes a connection, NAT, UDP. The kernel's: growth of its slab cache. Fairlead takes its table at the start: what
+    a process with a full table holds more than one made for 1,024 connections that has seen as many packets."""
     most = options["sizes"]["memory"]["connections"]
     flows = most * 15 // 16
     with beds.Namespaces(options["prefix"] + "m", ["client", "director", "server"]) as bed:
@@ -132,13 +161,14 @@ def measure_memory(options, report, name):
             line = {"bytes": grown / flows, "object_bytes": size}
         else:
             with beds.director(name)(bed, {**options, "connections": 1024}, "nat", "u") as route:
-                empty = beds.resident_bytes(route["pid"])
+                fill(bed, options, route, 900, flows)
+                small = beds.resident_bytes(route["pid"])
             with beds.director(name)(bed, {**options, "connections": most}, "nat", "u") as route:
                 first = fill(bed, options, route, flows)
                 held = beds.resident_bytes(route["pid"])
-            line = {"bytes": (held - empty) / most, "process_bytes": empty, "connections": most}
+            line = {"bytes": (held - small) / (most - 1024), "small_process_bytes": small, "connections": most}
     report.put(memory={"director": name, "flows": flows, "first_packet": first, **line})
-    report.put(say=f"memory    {name:16} {line['bytes']:12,.0f} bytes a connection (first packet of a flow: {first:,.0f})")
+    report.put(say=f"memory    {name:16} {line['bytes']:12,.0f} bytes a connection (a flow's first packet: {first:,.0f})")
 
 
 def is_balancer(name):
@@ -148,11 +178,14 @@ def is_balancer(name):
 def compare(options, report):
     for measure in options["measures"]:
         for method in ["any", *options["methods"]]:
-            for name in options["directors"]:
-                if is_balancer(name) != (method == "any"):
-                    measure_cost(options, report, name, method, measure)
-    for name in filter(is_balancer, options["directors"]):
-        measure_memory(options, report, name)
+            names = [name for name in options["directors"] if is_balancer(name) != (method == "any")]
+            measure_cost(options, report, names, method, measure)
+    if options["memory"]:
+        for name in filter(is_balancer, options["directors"]):
+            if name == "ipvs" and not beds.has_slab("ip_vs_conn"):
+                report.put(say="memory    ipvs: not measured: its slab cache is merged with others (slab_nomerge)")
+                continue
+            measure_memory(options, report, name)
     if options["conformance"]:
         for name in filter(is_balancer, options["directors"]):
             conformance.run_all(options, report, name)

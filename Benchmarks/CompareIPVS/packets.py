@@ -32,8 +32,8 @@ def with_checksum(segment, at, source, target, protocol):
 
 def tcp(source, target, sport, dport, seq, ack, flags, data=b"", window=8192, options=b""):
     bits = sum(1 << TCP_FLAGS.index(flag) for flag in flags)
-    head = struct.pack(">HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, (20 + len(options)) // 4 << 4, bits,
-                       window, 0, 0)
+    size = (20 + len(options)) // 4 << 4
+    head = struct.pack(">HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, size, bits, window, 0, 0)
     return with_checksum(head + options + data, 16, source, target, TCP)
 
 
