@@ -226,7 +226,7 @@ def judge_costs(lines):
         if not floor or name == "direct":
             continue
         row = {"measure": measure, "method": method, "director": name, "cost": cost["cost"],
-               "own": cost["cost"] - floor["cost"], "repeats": cost["all"], "user_share": cost.get("user_share")}
+               "own": cost["cost"] - floor["cost"], "repeats": cost["all"], "user_share": cost.get("user_share"), "sleeps": cost.get("sleeps")}
         kernel = costs.get((measure, method, "ipvs"))
         if forward := costs.get((measure, "any", "forwarding")):
             row["of_forwarding"] = row["own"] / (forward["cost"] - floor["cost"])

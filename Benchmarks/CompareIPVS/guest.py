@@ -68,9 +68,14 @@ def fair(shares, method):
     return len(shares) == 3 and max(shares.values()) <= min(shares.values()) * 1.05 + 2
 
 
-def cpu_ticks(pid):
+def used(pid):
+    """Of all threads of a process: ticks in user mode and in the kernel, and how often they slept."""
     words = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(words[11]), int(words[12])
+    sleeps = 0
+    for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
+        line = next(line for line in status.read_text().splitlines() if line.startswith("voluntary_ctxt_switches"))
+        sleeps += int(line.split()[1])
+    return int(words[11]), int(words[12]), sleeps
 
 
 def read_profile():
@@ -93,17 +98,17 @@ def read_profile():
 
 
 def measure_once(options, name, method, measure, number):
-    """(what the load says, user and system ticks of the director's process, profile)."""
+    """(what the load says, what the director's process used, profile)."""
     size = options["sizes"][measure]
     with beds.Namespaces(f"{options['prefix']}{number}", ["client", "director", "server"]) as bed:
         beds.set_up(bed, method)
         with beds.director(name)(bed, options, method, "u" if measure == "udp" else "t") as route:
-            before = cpu_ticks(route["pid"]) if "pid" in route else (0, 0)
+            before = used(route["pid"]) if "pid" in route else (0, 0, 0)
             if options["profile"]:
                 pathlib.Path("/proc/profile").write_bytes(b"0")
             got = load(bed, options, measure, route, **size)
             profile = read_profile() if options["profile"] else None
-            after = cpu_ticks(route["pid"]) if "pid" in route else (0, 0)
+            after = used(route["pid"]) if "pid" in route else (0, 0, 0)
         if errors := checksum_errors(bed):
             raise beds.Failed(f"{name} {method} {measure}: {errors} wrong checksums at the ends")
         if name not in ("direct", "forwarding") and not fair(got["shares"], method):
@@ -114,29 +119,34 @@ def measure_once(options, name, method, measure, number):
 def measure_cost(options, report, names, method, measure):
     """The directors in turn, `repeats` times; a median each."""
     costs = {name: [] for name in names}
-    ticks = {name: [0, 0] for name in names}
+    uses = {name: [0, 0, 0] for name in names}
     last, profiles = {}, {}
     for number in range(options["repeats"]):
         for name in names:
             # Without a director nothing of a method is left but the servers' routes.
             route_of = "nat" if method == "any" else method
-            got, used, profiles[name] = measure_once(options, name, route_of, measure, number)
+            got, spent, profiles[name] = measure_once(options, name, route_of, measure, number)
             last[name] = got
             costs[name].append(busy(options, got) / options["sizes"][measure]["count"])
-            ticks[name] = [sum(pair) for pair in zip(ticks[name], used)]
+            uses[name] = [sum(pair) for pair in zip(uses[name], spent)]
     for name in names:
         cost, got = statistics.median(costs[name]), last[name]
         line = {"director": name, "method": method, "measure": measure, "cost": cost, "all": costs[name],
                 "idle_share": got["idle_ns"] / got["elapsed_ns"], "retransmitted": got["retransmitted"],
                 "shares": got["shares"]}
-        if sum(ticks[name]):
-            line["user_share"] = ticks[name][0] / sum(ticks[name])
+        user, system, sleeps = uses[name]
+        woken = ""
+        if user + system:
+            size = options["sizes"][measure]
+            line["user_share"] = user / (user + system)
+            line["sleeps"] = sleeps / options["repeats"] / (size["count"] + size["warm"])
+            woken = f", sleeps {line['sleeps']:.2f} times, {line['user_share'] * 100:.0f} % of its time in user mode"
         report.put(cost=line)
         if profiles[name]:
-            report.put(profile={"director": name, "method": method, "measure": measure, "ticks": ticks[name],
+            report.put(profile={"director": name, "method": method, "measure": measure, "ticks": [user, system],
                                 "functions": profiles[name]})
         report.put(say=f"{measure:4} {method:4} {name:16} {cost:12,.0f} a {CHARGED[measure]}"
-                       f"  ({min(costs[name]):,.0f} to {max(costs[name]):,.0f})")
+                       f"  ({min(costs[name]):,.0f} to {max(costs[name]):,.0f}){woken}")
 
 
 def fill(bed, options, route, flows, count=None):
@@ -164,9 +174,11 @@ def measure_memory(options, report, name):
                 fill(bed, options, route, 900, flows)
                 small = beds.resident_bytes(route["pid"])
             with beds.director(name)(bed, {**options, "connections": most}, "nat", "u") as route:
+                empty = beds.resident_bytes(route["pid"])
                 first = fill(bed, options, route, flows)
                 held = beds.resident_bytes(route["pid"])
-            line = {"bytes": (held - small) / (most - 1024), "small_process_bytes": small, "connections": most}
+            line = {"bytes": (held - small) / (most - 1024), "connections": most,
+                    "process_bytes": {"made for 1,024": small, "empty": empty, "full": held}}
     report.put(memory={"director": name, "flows": flows, "first_packet": first, **line})
     report.put(say=f"memory    {name:16} {line['bytes']:12,.0f} bytes a connection (a flow's first packet: {first:,.0f})")
 
