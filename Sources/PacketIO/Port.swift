@@ -62,6 +62,8 @@ public enum PortKind: String, CaseIterable, Hashable, Sendable {
     case packet
     /// `XDPPort`: a network interface through AF_XDP.
     case xdp
+    /// `TunPort`: the host's own connections.
+    case tun
     /// `CapturePort`: capture files.
     case capture
     /// `LoopbackPort`: queues in memory.
@@ -75,6 +77,7 @@ public enum PortKind: String, CaseIterable, Hashable, Sendable {
         switch self {
         case .packet: "a network interface, through a packet socket"
         case .xdp: "a network interface, through AF_XDP sockets: small frames only"
+        case .tun: "connections that the host itself opens, through a TUN device"
         case .capture: "capture files: plays one, writes another"
         case .loopback: "queues in memory, for tests"
         }

@@ -21,6 +21,7 @@ final class Daemon: Service {
     private let worker: Worker
     private let resolver: MonitorResolver
     private let hostGuard: Guard?
+    private let localClients: LocalClientPart?
     private let socketPath: String
     /// Held while the rules are changed or listed; what it holds is what ports and guard know of them.
     private let rules = Mutex(FollowedRules())
@@ -34,7 +35,9 @@ final class Daemon: Service {
         logger.logLevel = .notice
         self.logger = logger
         socketPath = try ControlSocketPath(option: options.control).forServer()
-        monitor = try RoutingMonitor(interfaces: options.interface)
+        localClients = try options.localClients ? LocalClientPart() : nil
+        monitor = try RoutingMonitor(
+            interfaces: options.interface, localClients: localClients == nil ? nil : LocalClientPart.device)
         ports = try options.interface.map { try PacketSocket(interface: $0) }
         engine = Engine(
             EngineConfiguration(
@@ -51,11 +54,14 @@ final class Daemon: Service {
         }
         worker = Worker(
             WorkerConfiguration(
-                number: 0, processor: options.processor, seed: .random(in: .min ... .max), isGuarded: hostGuard != nil),
-            engine: engine, routing: routing, ports: ports,
+                number: 0, processor: options.processor, seed: .random(in: .min ... .max), isGuarded: hostGuard != nil,
+                localClientSlot: localClients == nil ? nil : ports.count),
+            engine: engine, routing: routing, ports: ports + [localClients?.port].compactMap(\.self),
             hostPort: hostGuard == nil ? nil : try PacketSocket(interface: "lo"), resolver: resolver)
         engine.network = { [routing] in routing.snapshot }
+        engine.hostPorts = { HostPorts.automatic }
         engine.advance(milliseconds: Worker.milliseconds)
+        if localClients != nil { try LocalClientPart.lend(monitor.snapshot.hostAddresses, of: engine) }
         try loadRules(options, file)
         for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
         // What the rules moved while they came, line by line, is no news.
@@ -157,6 +163,7 @@ final class Daemon: Service {
     private func own(_ traffic: OwnedTraffic, _ filter: SocketFilter, _ known: inout FollowedRules) throws {
         for port in ports { _ = try port.own(traffic, filter: filter) }
         try hostGuard?.update(GuardedTraffic(traffic, hostAddresses: routing.snapshot.hostAddresses))
+        try localClients?.follow(traffic, engine, isAll: true)
         resolver.keepFresh(Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses))
         known = FollowedRules(revision: engine.revision)
         worker.announce(traffic.arpFor + traffic.ndFor)
@@ -168,6 +175,7 @@ final class Daemon: Service {
         let traffic = ownedTraffic(of: keys)
         for port in ports where try !port.include(traffic) { return false }
         try hostGuard?.include(GuardedTraffic(traffic, hostAddresses: routing.snapshot.hostAddresses))
+        try localClients?.follow(traffic, engine, isAll: false)
         resolver.keepFresh(
             adding: Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses(of: keys)))
         worker.announce(traffic.arpFor + traffic.ndFor)
@@ -197,7 +205,10 @@ final class Daemon: Service {
         do {
             try hostGuard?.follow(snapshot.interfaces)
             if before.hostAddresses != snapshot.hostAddresses {
-                rules.withLock { $0 = FollowedRules() }
+                try rules.withLock {
+                    $0 = FollowedRules()
+                    if localClients != nil { try LocalClientPart.lend(snapshot.hostAddresses, of: engine) }
+                }
                 try ownTraffic()
             }
         } catch {
@@ -292,7 +303,9 @@ final class Daemon: Service {
                 return reply.encoded
             },
             ExplainRequest.route: { [worker] body in await ExplainRequest.answer(body, worker) },
-            StatusReport.route: { [self] _ in StatusReport(engine, worker, ports).encoded },
+            StatusReport.route: { [self] _ in
+                StatusReport(engine, worker, ports + [localClients?.port].compactMap(\.self)).encoded
+            },
             DrainRequest.route: { [self] body in
                 let reply = rules.withLock { _ in
                     engine.advance(milliseconds: Worker.milliseconds)

@@ -30,6 +30,12 @@ extension Fairlead {
                 hand addresses to each other (VRRP).
                 """)
         var onlyHostAddresses = false
+        @Flag(
+            help: """
+                Balance connections that this host itself opens to virtual addresses, too: they come by a TUN device, \(LocalClientPart.device), \
+                that the routes of these addresses lead to while Fairlead runs.
+                """)
+        var localClients = false
         @Option(help: "The processor the worker is pinned to.")
         var processor: Int?
 

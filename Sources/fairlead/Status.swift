@@ -20,7 +20,7 @@ struct StatusReport: Codable {
     var connections, capacity: Int
     var ports: [PortReport]
 
-    init(_ engine: Engine, _ worker: Worker, _ ports: [PacketSocket]) {
+    init(_ engine: Engine, _ worker: Worker, _ ports: [any PacketIO.Port]) {
         let counters = worker.counters
         received = counters.received
         waiting = counters.waiting

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct PortTests {
     @Test func everyKindHasANameAndASummary() {
-        #expect(PortKind.allCases.map(\.name) == ["packet", "xdp", "capture", "loopback"])
+        #expect(PortKind.allCases.map(\.name) == ["packet", "xdp", "tun", "capture", "loopback"])
         #expect(Set(PortKind.allCases.map(\.summary)).count == PortKind.allCases.count)
     }
 }
