@@ -61,7 +61,7 @@ let package = Package(
         .target(
             name: "Replay", dependencies: ["Wire", "Balancer", "PacketIO", "Dataplane", "Control"],
             swiftSettings: strict),
-        .target(name: "Decapsulation", dependencies: ["Wire", "CLinuxNet"], swiftSettings: strict),
+        .target(name: "Decapsulation", dependencies: ["Wire", "PacketIO", "CLinuxNet"], swiftSettings: strict),
         .executableTarget(
             name: "fairlead",
             dependencies: [
@@ -94,7 +94,8 @@ let package = Package(
         .testTarget(
             name: "ReplayTests", dependencies: ["Replay", "Control", "TestSupport"], swiftSettings: relaxed),
         .testTarget(
-            name: "DecapsulationTests", dependencies: ["Decapsulation", "Wire", "TestSupport"], swiftSettings: relaxed),
+            name: "DecapsulationTests", dependencies: ["Decapsulation", "PacketIO", "Wire", "TestSupport"],
+            swiftSettings: relaxed),
         .testTarget(
             name: "NamespaceTests", dependencies: ["TestSupport", subprocess], swiftSettings: relaxed),
     ],

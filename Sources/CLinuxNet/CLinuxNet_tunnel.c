@@ -171,6 +171,14 @@ long CLinuxNet_write(int descriptor, const void *bytes, size_t length) {
     return written < 0 ? -errno : written;
 }
 
+long CLinuxNet_read(int descriptor, void *bytes, size_t length) {
+    ssize_t taken;
+    do {
+        taken = read(descriptor, bytes, length);
+    } while (taken < 0 && errno == EINTR);
+    return taken < 0 ? -errno : taken;
+}
+
 unsigned int CLinuxNet_socketDrops(int socket) {
     unsigned int memory[SK_MEMINFO_VARS] = {0};
     socklen_t length = sizeof memory;

@@ -28,6 +28,14 @@ public struct ConfigurationFile: Hashable, Sendable {
         public var destinationLines: [Int]
     }
 
+    /// A rule that marks packets, as it is written.
+    public struct Mark: Hashable, Sendable {
+        /// What it asks for.
+        public var mark: NamedMark
+        /// Where it stands, from 1.
+        public var line: Int
+    }
+
     /// Interfaces to take packets from.
     public var interfaces: [Interface]
     /// Workers; nil: not said.
@@ -38,12 +46,15 @@ public struct ConfigurationFile: Hashable, Sendable {
     public var timeouts: Timeouts?
     /// Settings by sysctl.
     public var settings: [Setting: Int32]
+    /// Rules that mark packets, in the order of the file.
+    public var marks: [Mark]
     /// Services in the order of the file.
     public var services: [Service]
 
     /// What is to be in force.
     public var rules: RuleState {
-        RuleState(services: services.map(\.rule), timeouts: timeouts, settings: settings)
+        RuleState(
+            services: services.map(\.rule), marks: marks.map(\.mark), timeouts: timeouts, settings: settings)
     }
 }
 

@@ -20,6 +20,13 @@ public struct ConfigurationText: Sendable {
                 if let value = rules.settings[setting] { text += "  \(setting.name): \(value)\n" }
             }
         }
+        if !rules.marks.isEmpty {
+            text += "marks:\n"
+            for mark in rules.marks {
+                let fields = mark.fields.map { "\($0.name): \(Self.quotedIfNeeded($0.value))" }
+                text += "  - {\(fields.joined(separator: ", "))}\n"
+            }
+        }
         guard !rules.services.isEmpty else { return text + "services: []\n" }
         text += "services:\n"
         for service in rules.services { add(service, to: &text) }
@@ -114,6 +121,11 @@ public struct ConfigurationText: Sendable {
 
     /// In quotes where brackets would begin a list.
     private static func text(_ key: DestinationKey) -> String { key.address.isV4 ? key.title : "\"\(key.title)\"" }
+
+    /// IPv6 addresses and names of interfaces are quoted, since colons and other signs mean something in YAML.
+    private static func quotedIfNeeded(_ text: String) -> String {
+        text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) || $0 == "." || $0 == "/" } ? text : "\"\(text)\""
+    }
 
     /// Inside braces.
     private static func quoted(_ key: DestinationKey) -> String { "\"\(key.title)\"" }

@@ -22,13 +22,18 @@ public struct RuleState: Hashable, Sendable {
 
     /// The services, oldest first.
     public var services: [Service]
+    /// Rules that mark packets, in order.
+    public var marks: [NamedMark]
     /// Timeouts in seconds; nil: stay as they are.
     public var timeouts: Timeouts?
     /// Settings by sysctl; those not named stay as they are.
     public var settings: [Setting: Int32]
 
     /// Nothing unless given.
-    public init(services: [Service] = [], timeouts: Timeouts? = nil, settings: [Setting: Int32] = [:]) {
+    public init(
+        services: [Service] = [], marks: [NamedMark] = [], timeouts: Timeouts? = nil, settings: [Setting: Int32] = [:]
+    ) {
+        self.marks = marks
         self.services = services
         self.timeouts = timeouts
         self.settings = settings

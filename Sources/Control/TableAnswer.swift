@@ -200,6 +200,10 @@ extension RuleError {
 }
 
 extension LocalAddressProblem {
+    private static var ours: ClosedRange<UInt16> { LocalPortRing.firstPortBesideHost...LocalPortRing.lastPort }
+
+    private static func text(_ ports: ClosedRange<UInt16>) -> String { "\(ports.lowerBound)-\(ports.upperBound)" }
+
     /// Why, in words.
     fileprivate var reason: String {
         switch self {
@@ -211,6 +215,10 @@ extension LocalAddressProblem {
         case .family: "an IPv4 service has IPv4 servers only, and they answer IPv4 addresses only"
         case .virtual: "it is the virtual address of a service"
         case .host: "it is an address of this host; Fairlead answers for local addresses itself, on no interface"
+        case .hostPorts(let ports):
+            "this host gives its own connections ports \(Self.text(ports)) (net.ipv4.ip_local_port_range), and Fairlead"
+                + " would take \(Self.text(Self.ours)) of its address: narrow the range, or reserve these with sysctl"
+                + " net.ipv4.ip_local_reserved_ports=\(Self.text(Self.ours))"
         case .neighbor: "a host on an attached network answers for it"
         }
     }

@@ -9,8 +9,8 @@ extension Director {
     mutating func bindLocal(
         _ frame: Frame, _ packet: PacketDescription, _ record: ServiceRecord, _ server: DestinationKey
     ) -> FullNATBinding? {
-        guard let pool = record.localPool,
-            let local = pool.take(isV4: server.address.isV4, transportProtocol: packet.transportProtocol)
+        guard let pool = record.localPool ?? (isOfLocalClient(frame) ? services.hostPool : nil),
+            let local = takeLocal(pool, packet, server)
         else { return nil }
         var binding = FullNATBinding(local: local)
         switch packet.transportProtocol {
@@ -29,6 +29,21 @@ extension Director {
             break
         }
         return binding
+    }
+
+    /// Whether a packet is of a connection that the host itself opens.
+    @inline(__always)
+    func isOfLocalClient(_ frame: Frame) -> Bool { frame.interface == localClientSlot }
+
+    /// Of the host's own addresses the one that packets to the server have anyway; else each address in its turn.
+    @inline(__always)
+    private func takeLocal(
+        _ pool: LocalPoolReference, _ packet: PacketDescription, _ server: DestinationKey
+    ) -> LocalEndpoint? {
+        if pool.hasHostAddresses, let own = pool.find(routing.route(to: server.address).source) {
+            return own.take(transportProtocol: packet.transportProtocol)
+        }
+        return pool.take(isV4: server.address.isV4, transportProtocol: packet.transportProtocol)
     }
 
     /// A local port's connection has ended, or was never made. The rules' newest snapshot is asked: it names every address

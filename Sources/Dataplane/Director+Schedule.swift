@@ -82,7 +82,8 @@ extension Director {
     /// A new entry for a packet, or the one that another worker made of its kind meanwhile; nil when it cannot be, and the
     /// packet was dropped.
     ///
-    /// A NAT destination is reached by FULLNAT where the service masquerades the client. A FULLNAT destination that is the
+    /// A NAT destination is reached by FULLNAT where the service masquerades the client, and from the host itself, whose
+    /// stack would take replies to one of its addresses for its own. A FULLNAT destination that is the
     /// director itself is reached as with NAT: nobody else would send its replies. One that is not needs its entry for the
     /// replies, so that one-packet scheduling does not apply.
     private mutating func makeEntry(
@@ -93,7 +94,11 @@ extension Director {
         let server = DestinationKey(address: destination.address, port: port)
         var method = destination.method
         var binding: FullNATBinding?
-        if method == .masquerading, record.masquerades(key.source, to: destination.address) { method = .fullNAT }
+        if method == .masquerading,
+            isOfLocalClient(frame) || record.masquerades(key.source, to: destination.address)
+        {
+            method = .fullNAT
+        }
         if method == .fullNAT, routing.isLocal(destination.address), destination.address.isV4 == packet.isV4 {
             method = .masquerading
         }

@@ -41,6 +41,7 @@ extension Director {
         let mark = services.markCount > 0 ? services.mark(of: key, interface: frame.interface) : 0
         if routing.isLocal(key.destination) {
             guard isGuarded, packet.hasTransport, Transport(key.transportProtocol) != nil else { return false }
+            if let local = services.locals.find(key.destination), local.owns(port: key.destinationPort) { return true }
             return services.find(
                 transportProtocol: key.transportProtocol, address: key.destination, port: key.destinationPort,
                 mark: mark)

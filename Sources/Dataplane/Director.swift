@@ -60,6 +60,8 @@ public struct Director: ~Copyable {
     public var isWholeHost = false
     /// Where frames for the host's own stack go that it has no copy of, a slot behind the interfaces'; -1: nowhere.
     public var hostSlot = -1
+    /// The slot by which connections come that the host itself opens; -1: none.
+    public var localClientSlot = -1
     /// Interfaces, a bit each by slot, whose ports do not take super-frames.
     public var slotsWithoutSuperFrames: UInt64 = 0
     /// Interfaces, a bit each by slot, whose ports do not take partial checksums.

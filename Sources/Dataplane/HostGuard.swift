@@ -55,7 +55,8 @@ extension Engine {
             traffic.addresses.append(address)
             if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
         }
-        // Local addresses of FULLNAT are ours whole, and on no interface of the host.
+        traffic.besideHost = localAddressesOfHost
+        // Other local addresses of FULLNAT are ours whole, and on no interface of the host.
         for address in localAddresses {
             traffic.addresses.append(address)
             if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }

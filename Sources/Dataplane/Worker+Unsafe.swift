@@ -15,8 +15,13 @@ public struct WorkerConfiguration: Sendable {
     public var seed: UInt64
     /// Whether the guard keeps the host from handling what is ours.
     public var isGuarded: Bool
+    /// The slot of the port by which connections come that the host itself opens; nil: none.
+    public var localClientSlot: Int?
     /// From its parts.
-    public init(number: Int, processor: Int? = nil, seed: UInt64, isGuarded: Bool) {
+    public init(
+        number: Int, processor: Int? = nil, seed: UInt64, isGuarded: Bool, localClientSlot: Int? = nil
+    ) {
+        self.localClientSlot = localClientSlot
         self.number = number
         self.processor = processor
         self.seed = seed
@@ -133,6 +138,7 @@ public final class Worker: @unchecked Sendable {
             if !port.capabilities.carriesSuperFrames { director.slotsWithoutSuperFrames |= 1 << UInt64(slot) }
             if !port.capabilities.carriesPartialChecksums { director.slotsWithoutPartialChecksums |= 1 << UInt64(slot) }
         }
+        if let slot = configuration.localClientSlot { director.localClientSlot = slot }
         // Without a guard the host has its own copy.
         if configuration.isGuarded, hostPort != nil { director.hostSlot = ports.count }
         let frames = UnsafeMutableBufferPointer<Frame>.allocate(capacity: Self.batch)

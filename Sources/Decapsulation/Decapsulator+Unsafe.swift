@@ -1,5 +1,6 @@
 import CLinuxNet
 import Glibc
+import PacketIO
 import Synchronization
 public import Wire
 
@@ -40,7 +41,11 @@ public final class Decapsulator: Sendable {
     public init(_ configuration: Configuration) throws(DecapsulationError) {
         self.configuration = configuration
         sockets = try Self.sockets(.v4, configuration) + Self.sockets(.v6, configuration)
-        device = try TunDevice(name: configuration.device)
+        do throws(TunError) {
+            device = try TunDevice(name: configuration.device)
+        } catch {
+            throw .tun(error)
+        }
         stopEvent = CLinuxNet_openEvent()
         guard stopEvent >= 0 else { throw .system(action: "open an event descriptor", errno: -stopEvent) }
     }

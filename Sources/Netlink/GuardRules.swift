@@ -1,3 +1,4 @@
+import Balancer
 import CLinuxNet
 import Wire
 
@@ -18,6 +19,7 @@ struct GuardRules {
         [
             { endpoint($0, .services, address: destination, port: 2) },
             { addressOnly($0, .localAddresses) },
+            { upperPorts($0) },
             { protocolAndAddress($0, .serviceAddresses, address: destination) },
             { rule in
                 rule.laterFragment(family)
@@ -46,6 +48,15 @@ struct GuardRules {
         finish(rule, set)
     }
 
+    /// The ports beside the host's. A later fragment has none and does not match.
+    private func upperPorts(_ rule: NfExpressions) {
+        let first = LocalPortRing.firstPortBesideHost
+        rule.payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset: 2, length: 2, to: NfExpressions.scratch)
+        rule.compare(
+            NfExpressions.scratch, .atLeast, [UInt8(first >> 8), UInt8(truncatingIfNeeded: first)])
+        protocolAndAddress(rule, .besideHost, address: destination)
+    }
+
     private func addressOnly(_ rule: NfExpressions, _ set: GuardSet) {
         rule.payload(NFT_PAYLOAD_NETWORK_HEADER, offset: destination, length: width, to: NfExpressions.key)
         finish(rule, set)
@@ -55,7 +66,7 @@ struct GuardRules {
         rule.lookup(set.name(family), identifier: set.identifier(family), from: NfExpressions.key)
         switch set {
         case .servers, .serverAddresses, .serverFragments: notToTheHost(rule)
-        case .services, .serviceAddresses, .serviceFragments, .localAddresses, .hosts: break
+        case .services, .serviceAddresses, .serviceFragments, .localAddresses, .hosts, .besideHost: break
         }
         rule.drop()
     }

@@ -20,12 +20,14 @@ enum GuardSet: UInt8, CaseIterable, Hashable {
     case serverFragments
     /// The host's addresses.
     case hosts
+    /// Protocol and destination address, of which the ports from `LocalPortRing.firstPortBesideHost` on are the director's.
+    case besideHost
 
     /// What an element consists of.
     var shape: GuardShape {
         switch self {
         case .services, .servers: .endpoint
-        case .serviceAddresses, .serviceFragments, .serverAddresses, .serverFragments: .protocolAndAddress
+        case .serviceAddresses, .serviceFragments, .serverAddresses, .serverFragments, .besideHost: .protocolAndAddress
         case .localAddresses, .hosts: .address
         }
     }
@@ -109,6 +111,11 @@ extension GuardedTraffic {
             add(server, exact: .servers, whole: .serverAddresses, fragments: .serverFragments)
         }
         for address in localAddresses { add(.localAddresses, 0, address, 0) }
+        for address in besideHost {
+            for transport in [IPProtocol.tcp, IPProtocol.udp, IPProtocol.sctp] {
+                add(.besideHost, transport, address, 0)
+            }
+        }
         for address in hostAddresses { add(.hosts, 0, address, 0) }
         return elements
     }

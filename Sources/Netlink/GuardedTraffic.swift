@@ -27,6 +27,9 @@ public struct GuardedTraffic: Hashable, Sendable {
     /// Addresses that the director alone answers for, whatever the packet: local addresses of full-NAT pools, and
     /// virtual addresses that no interface of the host has.
     public var localAddresses: Set<IPAddress>
+    /// Local addresses of full-NAT that the host has too: TCP, UDP and SCTP packets to their ports from
+    /// `LocalPortRing.firstPortBesideHost` on. Fragments without ports are left to the host, which lacks their first one.
+    public var besideHost: Set<IPAddress>
     /// The host's own addresses (`RoutingSnapshot.hostAddresses`): asked only where the kernel lacks the nf_tables
     /// expression `fib` for netdev chains and cannot tell by itself which packets are addressed to the host.
     public var hostAddresses: Set<IPAddress>
@@ -36,12 +39,13 @@ public struct GuardedTraffic: Hashable, Sendable {
     /// Nothing unless given.
     public init(
         services: Set<GuardedEndpoint> = [], servers: Set<GuardedEndpoint> = [], localAddresses: Set<IPAddress> = [],
-        hostAddresses: Set<IPAddress> = [], marked: [GuardedMark] = []
+        besideHost: Set<IPAddress> = [], hostAddresses: Set<IPAddress> = [], marked: [GuardedMark] = []
     ) {
         self.marked = marked
         self.services = services
         self.servers = servers
         self.localAddresses = localAddresses
+        self.besideHost = besideHost
         self.hostAddresses = hostAddresses
     }
 }

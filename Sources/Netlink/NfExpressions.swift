@@ -8,6 +8,7 @@ struct NfExpressions {
     enum Comparison: UInt32 {
         case equal = 0
         case notEqual = 1
+        case atLeast = 5
     }
 
     /// The first of the 32-bit registers: keys are put together from here on.

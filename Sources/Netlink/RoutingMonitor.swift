@@ -13,10 +13,12 @@ public final class RoutingMonitor: Sendable {
 
     /// Read everything once; `start` follows the changes.
     ///
-    /// - Parameter interfaces: Names of the director's interfaces; slots are their places.
+    /// - Parameters:
+    ///   - interfaces: Names of the director's interfaces; slots are their places.
+    ///   - localClients: The device of `LocalClients`, which has the slot behind these; nil: none.
     /// - Throws: `noSuchInterface` when one is not there, else what the kernel said.
-    public init(interfaces: [String]) throws(NetlinkError) {
-        let reader = try RoutingReader(interfaces: interfaces)
+    public init(interfaces: [String], localClients: String? = nil) throws(NetlinkError) {
+        let reader = try RoutingReader(interfaces: interfaces, clients: localClients)
         guard let snapshot = try reader.read() else { throw .timeout("dump routes") }
         if let absent = snapshot.interfaces.first(where: { $0.kernelIndex == 0 }) {
             throw .noSuchInterface(absent.name)

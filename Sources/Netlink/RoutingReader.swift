@@ -11,6 +11,8 @@ import Wire
 /// since the kernel does not announce every consequence (routes that go with a link or an address).
 final class RoutingReader {
     private let names: [String]
+    /// The device of `LocalClients`, the last of `names`; nil: none.
+    private let clients: String?
     private let events: NetlinkSocket
     private let requests: NetlinkSocket
     private var links: [KernelLink] = []
@@ -40,9 +42,13 @@ final class RoutingReader {
 
     /// Open the sockets in the calling thread's network namespace.
     ///
-    /// - Parameter names: The director's interfaces; slots are their places.
-    init(interfaces names: [String]) throws(NetlinkError) {
-        self.names = names
+    /// - Parameters:
+    ///   - names: The director's interfaces; slots are their places.
+    ///   - clients: The device of `LocalClients`, which has the slot behind these. What comes by it is a client's like any
+    ///     other: its addresses count as neighbours', not as the host's own, and routes by it are left out.
+    init(interfaces names: [String], clients: String? = nil) throws(NetlinkError) {
+        self.names = names + [clients].compactMap(\.self)
+        self.clients = clients
         let groups =
             RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE
             | RTMGRP_IPV6_ROUTE
@@ -148,20 +154,29 @@ final class RoutingReader {
         let slots = Dictionary(
             interfaces.filter { $0.kernelIndex != 0 }.map { ($0.kernelIndex, $0.slot) },
             uniquingKeysWith: { first, _ in first })
-        let present = neighbors.values.compactMap { neighbor -> Neighbor? in
-            guard let slot = slots[neighbor.key.index] else { return nil }
-            return Neighbor(
-                interface: slot, address: neighbor.key.address, mac: neighbor.mac, state: neighbor.state)
-        }
-        .sorted { ($0.interface, $0.address) < ($1.interface, $1.address) }
+        let clientSlot = clients == nil ? nil : names.count - 1
+        let clientAddresses = clientSlot == nil ? [] : LocalClients.sources
+        let present =
+            (neighbors.values.compactMap { neighbor -> Neighbor? in
+                guard let slot = slots[neighbor.key.index], slot != clientSlot else { return nil }
+                return Neighbor(
+                    interface: slot, address: neighbor.key.address, mac: neighbor.mac, state: neighbor.state)
+            }
+            + clientAddresses.map {
+                Neighbor(interface: names.count - 1, address: $0, mac: .zero, state: .permanent)
+            })
+            .sorted { ($0.interface, $0.address) < ($1.interface, $1.address) }
 
         let snapshot: RoutingSnapshot
         var kept = published?.routes ?? []
         if rebuildTables || published == nil {
-            kept = routes.map { kernel in
+            kept = routes.compactMap { kernel in
                 var route = kernel.route
                 route.interface = slots[kernel.index] ?? -1
-                return route
+                return clientSlot != nil && route.interface == clientSlot ? nil : route
+            }
+            kept += clientAddresses.map {
+                Route(destination: $0, prefixLength: $0.family.bits, interface: names.count - 1)
             }
         }
         if let published, published.interfaces == interfaces, published.routes == kept {
@@ -181,7 +196,8 @@ final class RoutingReader {
             }
             return NetworkInterface(
                 slot: slot, name: name, kernelIndex: link.index, mac: link.mac, mtu: link.mtu,
-                addresses: addresses.filter { $0.index == link.index }.map(\.address), isUp: link.isUp,
+                addresses: name == clients ? [] : addresses.filter { $0.index == link.index }.map(\.address),
+                isUp: link.isUp,
                 sendsRedirects: sendsRedirects(name))
         }
     }

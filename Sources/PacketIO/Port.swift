@@ -64,6 +64,8 @@ public enum PortKind: String, CaseIterable, Hashable, Sendable {
     case xdp
     /// `PcapPort`: a network interface through libpcap.
     case pcap
+    /// `TunPort`: the host's own connections.
+    case tun
     /// `CapturePort`: capture files.
     case capture
     /// `LoopbackPort`: queues in memory.
@@ -78,6 +80,7 @@ public enum PortKind: String, CaseIterable, Hashable, Sendable {
         case .packet: "a network interface, through a packet socket"
         case .xdp: "a network interface, through AF_XDP sockets: small frames only"
         case .pcap: "a network interface, through libpcap"
+        case .tun: "connections that the host itself opens, through a TUN device"
         case .capture: "capture files: plays one, writes another"
         case .loopback: "queues in memory, for tests"
         }

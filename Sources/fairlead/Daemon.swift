@@ -22,6 +22,7 @@ final class Daemon: Service {
     private let workers: [Worker]
     private let resolver: MonitorResolver
     private let hostGuard: Guard?
+    private let localClients: LocalClientPart?
     private let socketPath: String
     /// Held while the rules are changed or listed; what it holds is what ports and guard know of them.
     private let rules = Mutex(FollowedRules())
@@ -35,7 +36,9 @@ final class Daemon: Service {
         logger.logLevel = .notice
         self.logger = logger
         socketPath = try ControlSocketPath(option: options.control).forServer()
-        monitor = try RoutingMonitor(interfaces: options.interface)
+        localClients = try options.localClients ? LocalClientPart() : nil
+        monitor = try RoutingMonitor(
+            interfaces: options.interface, localClients: localClients == nil ? nil : LocalClientPart.device)
         ports = try Self.open(options, logger)
         engine = Engine(
             EngineConfiguration(
@@ -46,16 +49,20 @@ final class Daemon: Service {
         resolver = MonitorResolver(monitor)
         hostGuard = Self.guardHost(ports[0], logger)
         let isGuarded = hostGuard != nil || ports[0].allSatisfy(\.keepsFramesFromHost)
+        // There is one worker then (`Run.validate`).
+        let localPort = localClients?.port
         workers = try ports.enumerated().map { [engine, routing, resolver] number, ports in
             Worker(
                 WorkerConfiguration(
                     number: number, processor: options.processor.map { $0 + number }, seed: .random(in: .min ... .max),
-                    isGuarded: isGuarded),
-                engine: engine, routing: routing, ports: ports,
+                    isGuarded: isGuarded, localClientSlot: localPort == nil ? nil : ports.count),
+                engine: engine, routing: routing, ports: ports + [localPort].compactMap(\.self),
                 hostPort: isGuarded ? try PacketSocket(interface: "lo") : nil, resolver: resolver)
         }
         engine.network = { [routing] in routing.snapshot }
+        engine.hostPorts = { HostPorts.automatic }
         engine.advance(milliseconds: Worker.milliseconds)
+        if localClients != nil { try LocalClientPart.lend(monitor.snapshot.hostAddresses, of: engine) }
         try loadRules(options, file)
         for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
         // What the rules moved while they came, line by line, is no news.
@@ -182,6 +189,7 @@ final class Daemon: Service {
         let hostAddresses = routing.snapshot.hostAddresses
         for port in ports.joined() { try port.own(traffic, filter: filter, hostAddresses: hostAddresses) }
         try hostGuard?.update(GuardedTraffic(traffic, hostAddresses: hostAddresses))
+        try localClients?.follow(traffic, engine, isAll: true)
         resolver.keepFresh(Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses))
         known = FollowedRules(revision: engine.revision)
         workers[0].announce(traffic.arpFor + traffic.ndFor)
@@ -193,6 +201,7 @@ final class Daemon: Service {
         let traffic = ownedTraffic(of: keys)
         for port in ports.joined() where try !port.include(traffic) { return false }
         try hostGuard?.include(GuardedTraffic(traffic, hostAddresses: routing.snapshot.hostAddresses))
+        try localClients?.follow(traffic, engine, isAll: false)
         resolver.keepFresh(
             adding: Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses(of: keys)))
         workers[0].announce(traffic.arpFor + traffic.ndFor)
@@ -222,7 +231,10 @@ final class Daemon: Service {
         do {
             try hostGuard?.follow(snapshot.interfaces)
             if before.hostAddresses != snapshot.hostAddresses {
-                rules.withLock { $0 = FollowedRules() }
+                try rules.withLock {
+                    $0 = FollowedRules()
+                    if localClients != nil { try LocalClientPart.lend(snapshot.hostAddresses, of: engine) }
+                }
                 try ownTraffic()
             }
         } catch {
@@ -319,7 +331,7 @@ final class Daemon: Service {
                 return reply.encoded
             },
             ExplainRequest.route: { [workers] body in await ExplainRequest.answer(body, workers) },
-            StatusReport.route: { [self] _ in StatusReport(engine, workers, ports).encoded },
+            StatusReport.route: { [self] _ in StatusReport(engine, workers, ports, localClients?.port).encoded },
             DrainRequest.route: { [self] body in
                 let reply = rules.withLock { _ in
                     engine.advance(milliseconds: Worker.milliseconds)

@@ -28,7 +28,8 @@ extension GuardedTraffic {
         }
         self.init(
             services: Set(traffic.virtual.map(guarded)), servers: Set(traffic.servers.map(guarded)),
-            localAddresses: Set(traffic.addresses), hostAddresses: Set(hostAddresses),
+            localAddresses: Set(traffic.addresses), besideHost: Set(traffic.besideHost),
+            hostAddresses: Set(hostAddresses),
             marked: traffic.marked.map { GuardedMark(rule: $0.rule, isOurs: $0.isOurs) })
     }
 }

@@ -22,7 +22,11 @@ extension Fairlead {
         var node: String?
         @Option(help: "An address of this node, for node ports; the primary one first (else all of its interfaces').")
         var nodeAddress: [String] = []
-        @Option(help: "An address in the node's network that nobody else has; masqueraded connections leave under it.")
+        @Option(
+            help: """
+                An address that masqueraded connections leave under: this node's, or one in its network that nobody has \
+                (else this node's on the way to the real server).
+                """)
         var masqueradeAddress: [String] = []
         @Flag(help: "Go on, and follow the files as they change.")
         var watch = false
@@ -90,9 +94,11 @@ extension Fairlead {
             let configuration = try ProxyConfiguration(reading: try ManifestSource.contents(of: path), name: path)
             let objects = try ManifestSource(manifests ?? "").read { FileHandle.standardInput.readDataToEndOfFile() }
             let given = nodeAddress.compactMap { IPAddress($0) }
+            let masquerading = masqueradeAddress.compactMap { IPAddress($0) }
+            let own = NodeDescription.hostAddresses(without: LocalClientPart.device)
             let description = NodeDescription(
-                name: node, addresses: given.isEmpty ? NodeDescription.hostAddresses : given,
-                masqueradeAddresses: masqueradeAddress.compactMap { IPAddress($0) })
+                name: node, addresses: given.isEmpty ? own : given,
+                masqueradeAddresses: masquerading.isEmpty ? own : masquerading)
             let rules = Proxier(configuration, node: description).rules(for: objects)
             var request = SyncRequest(rules, configuration)
             request.adopts = adopt

@@ -31,6 +31,12 @@ extension Fairlead {
                 hand addresses to each other (VRRP).
                 """)
         var onlyHostAddresses = false
+        @Flag(
+            help: """
+                Balance connections that this host itself opens to virtual addresses, too: they come by a TUN device, \(LocalClientPart.device), \
+                that the routes of these addresses lead to while Fairlead runs.
+                """)
+        var localClients = false
         @Option(
             help: """
                 How frames are taken: auto, packet (AF_PACKET), xdp (AF_XDP) or pcap (libpcap); with IF=HOW for one \
@@ -64,6 +70,9 @@ extension Fairlead {
                 }
             }
             guard (1...64).contains(workerCount) else { throw ValidationError("--workers takes 1 to 64") }
+            guard !localClients || workerCount == 1 else {
+                throw ValidationError("--local-clients goes with one worker, not \(workerCount): its device has one queue")
+            }
         }
 
         func validate() throws {

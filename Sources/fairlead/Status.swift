@@ -18,10 +18,12 @@ struct StatusReport: Codable {
         var transmitDrops: UInt64 = 0
 
         /// - Parameter ports: Those of one interface, one of each worker.
-        init(_ ports: [any InterfacePort]) {
+        init(_ ports: [any InterfacePort]) { self.init(ports, kind: ports[0].kind, details: ports[0].details) }
+
+        init(_ ports: [any PacketIO.Port], kind: PortKind, details: String) {
             name = ports[0].name
-            kind = ports[0].kind.name
-            details = ports[0].details
+            self.kind = kind.name
+            self.details = details
             for statistics in ports.map(\.statistics) {
                 received += statistics.received
                 transmitted += statistics.transmitted
@@ -37,8 +39,10 @@ struct StatusReport: Codable {
     var connections, capacity, workers: Int
     var ports: [PortReport]
 
-    /// - Parameter ports: Those of each worker.
-    init(_ engine: Engine, _ workers: [Worker], _ ports: [[any InterfacePort]]) {
+    /// - Parameters:
+    ///   - ports: Those of each worker.
+    ///   - localPort: By which the host's own connections come.
+    init(_ engine: Engine, _ workers: [Worker], _ ports: [[any InterfacePort]], _ localPort: TunPort?) {
         let counters = workers.map(\.counters)
         func total(_ value: (EndCounters) -> UInt64) -> UInt64 { counters.reduce(0) { $0 + value($1) } }
         received = total(\.received)
@@ -52,7 +56,9 @@ struct StatusReport: Codable {
         connections = engine.table.count
         capacity = Int(engine.table.capacity)
         self.workers = workers.count
-        self.ports = (ports.first ?? []).indices.map { slot in PortReport(ports.map { $0[slot] }) }
+        self.ports =
+            (ports.first ?? []).indices.map { slot in PortReport(ports.map { $0[slot] }) }
+            + [localPort].compactMap(\.self).map { PortReport([$0], kind: .tun, details: "the host's own connections") }
     }
 
     var encoded: Data { (try? JSONEncoder().encode(self)) ?? Data() }

@@ -20,12 +20,29 @@ import Wire
             var rules = RuleState()
             if Bool.random(using: &random) { rules.timeouts = Timeouts(tcp: 1, tcpFin: 2_678_400, udp: 3) }
             if Bool.random(using: &random) { rules.settings = [.dropEntry: 3, .secureTcp: .max] }
+            for number in 0..<Int.random(in: 0...3, using: &random) {
+                rules.marks.append(Self.mark(UInt32(number + 1), &random))
+            }
             for number in 0..<Int.random(in: 0...4, using: &random) {
                 rules.services.append(Self.service(UInt16(number + 1), &random))
             }
             let text = ConfigurationText(rules).yaml
             #expect(try ConfigurationFile(saved: text).rules == rules, "\(text)")
         }
+    }
+
+    private static func mark(_ number: UInt32, _ random: inout SeededRandom) -> NamedMark {
+        let family: AddressFamily = Bool.random(using: &random) ? .v4 : .v6
+        let length = Int.random(in: 0...family.bits, using: &random)
+        var rule = MarkRule(
+            destination: address(family, &random).masked(length), destinationLength: length, mark: number)
+        if Bool.random(using: &random) { (rule.source, rule.sourceLength) = (address(family, &random), family.bits) }
+        if Bool.random(using: &random) {
+            (rule.transportProtocol, rule.destinationPort) = (IPProtocol.sctp, .random(in: 1 ... .max, using: &random))
+        } else {
+            rule.transportProtocol = 47
+        }
+        return NamedMark(rule: rule, interface: Bool.random(using: &random) ? "eth0.7" : nil)
     }
 
     private static func address(_ family: AddressFamily, _ random: inout SeededRandom) -> IPAddress {

@@ -38,6 +38,7 @@ import Yams
         #expect(keys(root) == Set(ConfigurationReader.topKeys))
         #expect(keys(part(root, "timeouts")) == Set(ConfigurationReader.timeoutKeys))
         #expect(keys(part(root, "settings")) == Set(Setting.allCases.map(\.name)))
+        #expect(keys(part(root, "marks")?["items"] as? [String: Any]) == Set(ConfigurationReader.markKeys))
         #expect(keys(definitions["service"]) == Set(ConfigurationReader.serviceKeys))
         #expect(keys(definitions["destination"]) == Set(ConfigurationReader.destinationKeys))
         #expect(keys(part(definitions["destination"], "tunnel")) == Set(ConfigurationReader.tunnelKeys))

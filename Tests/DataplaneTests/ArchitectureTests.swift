@@ -22,7 +22,7 @@ import Testing
         ],
         "Kubernetes": ["Wire", "Balancer", "Control", "Foundation", "Glibc", "Synchronization", "Yams"],
         "Replay": ["Wire", "Balancer", "PacketIO", "Dataplane", "Control", "Foundation"],
-        "Decapsulation": ["Wire", "CLinuxNet", "Glibc", "Synchronization"],
+        "Decapsulation": ["Wire", "PacketIO", "CLinuxNet", "Glibc", "Synchronization"],
         "fairlead": [
             "Wire", "Balancer", "PacketIO", "Dataplane", "Netlink", "Configuration", "Control", "Kubernetes", "Replay",
             "Decapsulation", "ArgumentParser", "Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
@@ -157,6 +157,7 @@ import Testing
         case .packet: (folder, test) = ("PacketSocket", "PacketSocket/PacketSocketTests")
         case .xdp: (folder, test) = ("XDPSocket", "XDPSocket/XDPSocketTests")
         case .pcap: (folder, test) = ("PcapPort", "PcapPort/PcapPortTests")
+        case .tun: (folder, test) = ("Tun", "Tun/TunPortTests")
         case .capture: (folder, test) = ("Capture", "Capture/CapturePortTests")
         case .loopback: (folder, test) = ("Loopback", "Loopback/LoopbackPortTests")
         }

@@ -78,6 +78,27 @@ import Wire
         #expect(try source(of: director.receive(second.frame())).address == TestDirector.client.address)
     }
 
+    /// Of the host's own addresses the one on the way to the real server is taken, with a port that the host does not use.
+    @Test func theHostsAddressOnTheWayIsTaken() throws {
+        let director = try director(.all, hasLocal: false)
+        director.engine.network = { [snapshot = director.snapshot] in snapshot }
+        let own = IPAddress(v4: 0x0a00_0201)
+        for address in [IPAddress(v4: 0xc000_0201), own] {
+            try director.engine.addLocalAddress(address, to: Self.key)
+        }
+        for port in 0..<UInt16(3) {
+            let request = TestDirector.request(.syn, port: 40_000 + port)
+            #expect(try source(of: director.receive(request.frame())) == Endpoint(own, 61_000 + port))
+        }
+        let reply = PacketBuilder(from: Self.server, to: Endpoint(own, 61_000), .tcp([.syn, .ack]))
+            .setting(\.sourceMAC, TestDirector.server(11)).setting(\.destinationMAC, TestDirector.eth1)
+        let back = director.receive(reply.frame(), interface: 1)
+        #expect(
+            PacketCheck.problems(
+                try #require(back.first).bytes, .from(TestDirector.virtual), .to(TestDirector.client), .checksumsRight)
+                == [])
+    }
+
     @Test func persistenceAndMasqueradingGoTogether() throws {
         let director = try director(.all, persistence: Persistence(timeout: 60, prefixLength: 32))
         for (number, port) in [UInt16(40000), 40001].enumerated() {

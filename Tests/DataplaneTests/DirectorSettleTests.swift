@@ -40,6 +40,22 @@ import Wire
         #expect(settle(bed, TestDirector.request(.ack, to: "203.0.113.80:9").frame(), isGuarded: true).isEmpty)
     }
 
+    /// Of an address that the host has too, the guard keeps the upper ports from it.
+    @Test func answersForTheUpperPortsOfTheHostsAddress() throws {
+        let bed = try TestDirector()
+        bed.engine.network = { [snapshot = bed.snapshot] in snapshot }
+        let key = TestDirector.key(TestDirector.virtual, IPProtocol.tcp)
+        var service = VirtualService(key: key)
+        service.masquerade = .all
+        try bed.engine.addService(service)
+        try bed.engine.addLocalAddress(.parse("192.0.2.1"), to: key)
+        for (port, answers) in [(60_999, 0), (61_000, 1), (65_535, 1)] {
+            let late = TestDirector.request(.ack, to: Endpoint(.parse("192.0.2.1"), UInt16(port))).frame()
+            #expect(settle(bed, late, isGuarded: true).count == answers)
+            #expect(settle(bed, late, isGuarded: false).isEmpty)
+        }
+    }
+
     /// The guard keeps from the host what is marked for a service, and only that.
     @Test func answersForMarkedPacketsBehindTheGuard() throws {
         let bed = try TestDirector(hostOwnsVirtual: true)

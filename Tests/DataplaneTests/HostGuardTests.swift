@@ -40,6 +40,20 @@ import Wire
         #expect(traffic.servers.isEmpty)
     }
 
+    /// Of those that the host has too, it stays the owner.
+    @Test func coversUpperPortsOfTheHostsAddresses() throws {
+        let bed = try TestDirector()
+        bed.engine.network = { [snapshot = bed.snapshot] in snapshot }
+        let key = TestDirector.key(TestDirector.virtual, IPProtocol.tcp)
+        var service = VirtualService(key: key)
+        service.masquerade = .all
+        try bed.engine.addService(service)
+        try bed.engine.addLocalAddress(.parse("10.0.2.1"), to: key)
+        let traffic = bed.engine.ownedTraffic { bed.snapshot.isLocal($0) }
+        #expect(traffic.besideHost == [.parse("10.0.2.1")])
+        #expect(traffic.addresses == [TestDirector.virtual.address] && traffic.arpFor == traffic.addresses)
+    }
+
     /// Whole addresses that are marked for a service are virtual addresses; prefixes are routed here.
     @Test func coversMarkedTraffic() throws {
         let bed = try TestDirector()

@@ -28,9 +28,9 @@ extension NamespaceTests {
                 let daemon = try await lab.startFairlead(rules: "")
                 #expect(try await lab.ipvsadm("-A -t 192.0.2.1:80 -s wlc").status == 0)
                 let planned = try await kube(lab, Self.files + ["--dry-run"])
-                #expect(planned.status == 0 && planned.lines.count == 13, "\(planned)")
+                #expect(planned.status == 0 && planned.lines.count == 23, "\(planned)")
                 let applied = try await kube(lab, Self.files)
-                #expect(applied.output == "5 services, 8 destinations: 13 changes\n", "\(applied)")
+                #expect(applied.output == "5 services, 8 destinations: 23 changes\n", "\(applied)")
                 // What was made by hand is there beside it, and goes only by hand.
                 #expect(try await lab.ipvsadm("-D -t 192.0.2.1:80").status == 0)
                 #expect(try await lab.ipvsadm("-Ln").output == (try Self.text("expected-before.txt")))
@@ -78,7 +78,7 @@ extension NamespaceTests {
                 let follower = try await lab.start(
                     "director",
                     [Program.path, "kube", "--watch", "--proxy-config", Self.files[1], "--manifests", manifests])
-                #expect(try await follower.writes("5 services, 8 destinations: 13 changes\n"), "\(follower.text)")
+                #expect(try await follower.writes("5 services, 8 destinations: 23 changes\n"), "\(follower.text)")
                 #expect(try await lab.ipvsadm("-Ln").output == (try Self.text("expected-before.txt")))
                 // Half a file says so and changes nothing.
                 _ = try lab.write("kind: Service\nmetadata: {name: a\n", to: "manifests.yaml")
@@ -115,9 +115,49 @@ extension NamespaceTests {
                 #expect(applied.status == 0 && applied.error.isEmpty, "\(applied)")
                 #expect(try await lab.fetch(3, port: 8083, "10.96.23.82").output == "server3\nserver3\nserver3\n")
                 let listing = try await lab.ipvsadm("-Ln -t 10.96.23.82:8083").lines
-                #expect(
-                    listing.last?.hasPrefix("  -> \(Lab.server(3)):80               Masq    1") == true, "\(listing)")
+                let words = listing.last?.split(separator: " ").prefix(4).map(String.init)
+                #expect(words == ["->", "\(Lab.server(3)):80", "Masq", "1"], "\(listing)")
                 #expect(try await daemon.stop() == 0)
+            }
+        }
+
+        /// `masqueradeAll`, as kube-proxy does it: the server sees the node's address on its network and has no way to the
+        /// client. The node's own connections from that address go on as ever.
+        @Test func theNodesOwnAddressMasquerades() async throws {
+            try await Lab.with { lab in
+                let daemon = try await lab.startFairlead(rules: "")
+                try await lab.must("server3", "ip route del default")
+                let path = try lab.write(
+                    try Self.text("manifests.yaml").replacing("10.100.36.67", with: Lab.server(3)), to: "manifests.yaml"
+                )
+                let configuration = try lab.write(
+                    try Self.text("kube-proxy.yaml").replacing("masqueradeAll: false", with: "masqueradeAll: true"),
+                    to: "proxy.yaml")
+                let files = ["--proxy-config", configuration, "--manifests", path]
+                let applied = try await kube(lab, files)
+                #expect(applied.status == 0 && applied.error.isEmpty, "\(applied)")
+                #expect(try await lab.fetch(3, port: 8083, "10.96.23.82").output == "server3\nserver3\nserver3\n")
+                let sockets = try await lab.must("server3", "ss -Htn state all sport = :80 and dst 198.18.2.1")
+                let ports = sockets.split(separator: "\n").compactMap { line in
+                    line.split(separator: " ").last?.split(separator: ":").last.flatMap { Int($0) }
+                }
+                #expect(!ports.isEmpty && ports.allSatisfy { $0 >= 61_000 }, "\(sockets)")
+                for _ in 1...3 {
+                    #expect(try await lab.fetch(2, from: "director", Lab.server(3)).output == "server3\nserver3\n")
+                }
+                #expect(try await lab.must("server3", "ping -c 1 -W 5 198.18.2.1").contains("1 received"))
+                // A host that gives out all of its ports keeps them.
+                #expect(try await daemon.stop() == 0)
+                let widened = try await lab.run(
+                    "director", ["sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535"])
+                #expect(widened.status == 0, "\(widened)")
+                let other = try await lab.startFairlead(rules: "")
+                let refused = try await kube(lab, files)
+                #expect(
+                    refused.status == 0 && refused.lines == ["5 services, 8 destinations: 13 changes"]
+                        && refused.error.contains("ports 1024-65535") && refused.error.contains("61000-65535"),
+                    "\(refused)")
+                #expect(try await other.stop() == 0)
             }
         }
 

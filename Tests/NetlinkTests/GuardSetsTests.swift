@@ -26,6 +26,11 @@ import Wire
         #expect(traffic.elements == [element(.localAddresses, 0, v4, 0), element(.hosts, 0, v6, 0)])
     }
 
+    @Test func anAddressBesideTheHostIsAskedByTransport() {
+        #expect(
+            GuardedTraffic(besideHost: [v4]).elements == Set([6, 17, 132].map { element(.besideHost, $0, v4, 0) }))
+    }
+
     @Test func keysArePaddedToRegisters() {
         #expect(element(.services, 6, v4, 0x1f90).key == [6, 0, 0, 0, 203, 0, 113, 80, 0x1f, 0x90, 0, 0])
         #expect(element(.serverFragments, 17, v4, 0).key == [17, 0, 0, 0, 203, 0, 113, 80])

@@ -209,6 +209,19 @@ struct GuardTests {
             line.split { $0 == " " || $0 == "\t" }.last.flatMap { Int($0) })
     }
 
+    @Test(arguments: ["203.0.113.80", "2001:db8:80::80"])
+    func ofTheHostsAddressTheUpperPortsAreSilent(address: String) throws {
+        let bed = try Bed()
+        let kept = try bed.makeGuard()
+        try kept.update(GuardedTraffic(besideHost: [try #require(IPAddress(address))]))
+        for (port, word) in [(80, "refused"), (60_999, "refused"), (61_000, "silent"), (65_535, "silent")] {
+            #expect(try bed.connect(from: bed.client, to: address, port) == word)
+        }
+        try bed.client.run("ping -c 1 -W 5 \(address)")
+        try kept.update(GuardedTraffic())
+        #expect(try bed.connect(from: bed.client, to: address, 61_000) == "refused")
+    }
+
     @Test func aLocalAddressIsSilentWhateverThePacket() throws {
         let bed = try Bed()
         try bed.client.run("ping -c 1 -W 5 203.0.113.80")

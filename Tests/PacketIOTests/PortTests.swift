@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct PortTests {
     @Test func everyKindHasANameAndASummary() {
-        #expect(PortKind.allCases.map(\.name) == ["packet", "xdp", "pcap", "capture", "loopback"])
+        #expect(PortKind.allCases.map(\.name) == ["packet", "xdp", "pcap", "tun", "capture", "loopback"])
         #expect(Set(PortKind.allCases.map(\.summary)).count == PortKind.allCases.count)
     }
 }

@@ -37,6 +37,8 @@ enum {
     WANTS_ERRORS = 16,
     // In addresses: one of the host's own. What a real server sends to it is an answer to the host, not to a client.
     IS_HOST = 32,
+    // In addresses, by destination: packets to the ports from FIRST_PORT_BESIDE_HOST on.
+    WANTS_UPPER_PORTS = 64,
 };
 
 enum {
@@ -49,6 +51,8 @@ enum {
     ICMPV6 = 58,
     SCTP = 132,
     ETHERNET_LENGTH = 14,
+    // LocalPortRing.firstPortBesideHost
+    FIRST_PORT_BESIDE_HOST = 61000,
 };
 
 struct address {
@@ -105,7 +109,9 @@ ALWAYS_INLINE int isOwnedByPorts(
     if (transport + 4 > packet.end) return 0;
     const uint16_t *ports = (const uint16_t *)transport;
     if (isEndpoint(protocol, ports[1], destination, IS_VIRTUAL)) return 1;
-    return !(wishes(destination) & IS_HOST) && isEndpoint(protocol, ports[0], source, IS_SERVER);
+    uint32_t wish = wishes(destination);
+    if (wish & WANTS_UPPER_PORTS && half(transport + 2) >= FIRST_PORT_BESIDE_HOST) return 1;
+    return !(wish & IS_HOST) && isEndpoint(protocol, ports[0], source, IS_SERVER);
 }
 
 ALWAYS_INLINE int isOwnedARP(struct packet packet) {

@@ -4,7 +4,9 @@ public import Wire
 extension Engine {
     /// The ports of `address`, shared with the other services that list it.
     func local(_ address: IPAddress, for rule: ServiceRule) -> LocalAddress {
-        let local = locals[address] ?? LocalAddress(address, provider: configuration.memory)
+        let local =
+            locals[address]
+            ?? LocalAddress(address, isOfHost: hostHas(address), provider: configuration.memory)
         locals[address] = local
         local.unlisted = nil
         var transportProtocol = UInt8(0)
@@ -13,10 +15,37 @@ extension Engine {
         return local
     }
 
+    /// Give connections that the host itself opens these addresses of the host, towards real servers that are reached by
+    /// NAT; those that are on no interface of ours, or never leave it, are passed over. Replaces what was given before.
+    ///
+    /// - Throws: `unusableLocalAddress` when the host gives out ports that would be the director's.
+    public func lendHostAddresses(_ addresses: [IPAddress]) throws(RuleError) {
+        let attached = network?().interfaces.flatMap { $0.addresses.map(\.address) } ?? []
+        let usable = addresses.filter { address in
+            !address.isLoopback && !address.isLinkLocalV6 && attached.contains(address)
+                && locals[address]?.isOfHost ?? true
+        }
+        if !usable.isEmpty, let problem = portProblem { throw .unusableLocalAddress(problem) }
+        let pool = usable.map { address in
+            let local = locals[address] ?? LocalAddress(address, isOfHost: true, provider: configuration.memory)
+            locals[address] = local
+            local.unlisted = nil
+            local.prepare(0)
+            return local
+        }
+        hostPool = pool.isEmpty ? nil : LocalPool(pool)
+        publish()
+    }
+
+    /// The addresses that services list, or the host's own connections have.
+    private var listedLocals: Set<IPAddress> {
+        Set(rules.values.flatMap(\.localAddresses)).union((hostPool?.addresses ?? []).map(\.address))
+    }
+
     /// Let go what is idle, and settle which of the others are ours, before a snapshot is made.
     func settleLocals() {
         guard !locals.isEmpty else { return }
-        let listed = Set(rules.values.flatMap(\.localAddresses))
+        let listed = listedLocals
         for (address, local) in locals {
             if isIdle(local) { locals[address] = nil }
             local.isOwned = listed.contains(address) || local.inUse > 0
@@ -32,7 +61,7 @@ extension Engine {
     /// Note which addresses no service lists any more, after the snapshot that says so was published.
     func noteUnlistedLocals() {
         guard !locals.isEmpty else { return }
-        let listed = Set(rules.values.flatMap(\.localAddresses))
+        let listed = listedLocals
         for (address, local) in locals where local.unlisted == nil && !listed.contains(address) {
             local.unlisted = table.epoch
         }
@@ -48,12 +77,17 @@ extension Engine {
 
 /// Which addresses may be local addresses of FULLNAT. Control thread.
 extension Engine {
-    /// Every local address that a service lists or an entry uses, once, in no order.
-    public var localAddresses: [IPAddress] { locals.values.filter(\.isOwned).map(\.address) }
+    /// Every local address that a service lists or an entry uses and that is ours whole, once, in no order.
+    public var localAddresses: [IPAddress] { locals.values.filter { $0.isOwned && !$0.isOfHost }.map(\.address) }
 
-    /// Refuse what cannot be a local address of the service `key`.
-    func checkLocal(_ address: IPAddress, for key: ServiceKey) throws(RuleError) {
-        if let problem = problem(address, for: key) { throw .unusableLocalAddress(problem) }
+    /// The same of those that the host has too: ports from `LocalPortRing.firstPortBesideHost` on are ours.
+    public var localAddressesOfHost: [IPAddress] {
+        locals.values.filter { $0.isOwned && $0.isOfHost }.map(\.address)
+    }
+
+    /// Refuse what cannot be a local address of a service.
+    func checkLocal(_ address: IPAddress, for service: VirtualService) throws(RuleError) {
+        if let problem = problem(address, for: service) { throw .unusableLocalAddress(problem) }
     }
 
     /// Refuse a service at an address that connections to servers come from.
@@ -62,21 +96,40 @@ extension Engine {
         guard !isLocal(address) else { throw .virtualAddressIsLocal }
     }
 
-    private func isLocal(_ address: IPAddress) -> Bool { locals[address]?.isOwned ?? false }
+    private func isLocal(_ address: IPAddress) -> Bool {
+        guard let local = locals[address] else { return false }
+        return local.isOwned && !local.isOfHost
+    }
 
-    private func problem(_ address: IPAddress, for key: ServiceKey) -> LocalAddressProblem? {
+    /// Whether the host has the address, on whichever interface.
+    private func hostHas(_ address: IPAddress) -> Bool { network?().isLocal(address) ?? false }
+
+    /// What is wrong with an address that the host has: its own connections need it. A masquerade rule, which is for
+    /// clients that would see the host's address anyway, takes a range of ports that the host does not give out.
+    private func problemOfHostAddress(_ address: IPAddress, for service: VirtualService) -> LocalAddressProblem? {
+        if let known = locals[address], known.isOwned { return known.isOfHost ? nil : .host }
+        return portProblem
+    }
+
+    /// Whether the host gives its own connections ports that would be the director's.
+    private var portProblem: LocalAddressProblem? {
+        let ours = LocalPortRing.firstPortBesideHost...LocalPortRing.lastPort
+        return hostPorts?().first { $0.overlaps(ours) }.map { .hostPorts($0) }
+    }
+
+    private func problem(_ address: IPAddress, for service: VirtualService) -> LocalAddressProblem? {
         if address.isUnspecified || address.isV4 && address.v4 >> 24 == 0 { return .unspecified }
         if address.isMulticast { return .multicast }
         if address.isLoopback { return .loopback }
         if address.isLinkLocalV6 { return .linkLocal }
         // 240.0.0.0/4 is reserved (RFC 1112 §4), its last address means all hosts.
         if address.isV4, address.v4 >> 28 == 0xf { return .broadcast }
-        if key.family == .v4, !address.isV4 { return .family }
+        if service.key.family == .v4, !address.isV4 { return .family }
+        if hostHas(address), service.masquerade != nil { return problemOfHostAddress(address, for: service) }
         // What is owned is a virtual address or a local one, never both.
         if !isLocal(address), serviceTable.owns(address) || batch.virtual.contains(address) { return .virtual }
         guard let network = network?() else { return nil }
-        // All its ports would be ours, and the host's own connections would be lost.
-        if network.interfaces.contains(where: { $0.addresses.contains { $0.address == address } }) { return .host }
+        if hostHas(address) || locals[address]?.isOfHost ?? false { return .host }
         for interface in network.interfaces {
             if interface.addresses.contains(where: { $0.isEdge(address) }) { return .broadcast }
             if network.neighbor(interface: interface.slot, address: address).isUsable { return .neighbor }

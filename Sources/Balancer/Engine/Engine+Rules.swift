@@ -116,7 +116,7 @@ extension Engine {
     public func addLocalAddress(_ address: IPAddress, to key: ServiceKey) throws(RuleError) {
         guard let rule = rules[key] else { throw .noSuchService }
         guard !rule.localAddresses.contains(address) else { throw .localAddressExists }
-        try checkLocal(address, for: key)
+        try checkLocal(address, for: rule.service)
         rule.setLocalAddresses((rule.pool?.addresses ?? []) + [local(address, for: rule)])
         note(key)
         publish()

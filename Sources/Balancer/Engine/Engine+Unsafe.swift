@@ -71,6 +71,8 @@ public final class Engine: @unchecked Sendable {
 
     /// The host's network as it stands, where rules depend on it; nil: not known. Set before the first rule.
     public var network: (@Sendable () -> RoutingSnapshot)?
+    /// The ports that the host gives its own outgoing connections; nil: not known. Set before the first rule.
+    public var hostPorts: (@Sendable () -> [ClosedRange<UInt16>])?
 
     /// Services in the order they were added.
     var order: [ServiceRule] = []
@@ -83,6 +85,8 @@ public final class Engine: @unchecked Sendable {
     var changed: Set<ServiceKey>? = []
     /// Every local address that a service lists or an entry uses.
     var locals: [IPAddress: LocalAddress] = [:]
+    /// The host's addresses for connections that the host itself opens; nil: none.
+    var hostPool: LocalPool?
     var drains: [Drain] = []
 
     /// An engine without rules.
@@ -146,7 +150,7 @@ public final class Engine: @unchecked Sendable {
         settleLocals()
         current = PublishedTable(
             ServiceTable(
-                order.map(\.block), locals: Array(locals.values), markRules: markRules,
+                order.map(\.block), locals: Array(locals.values), hostPool: hostPool, markRules: markRules,
                 markedAddresses: markRules.isEmpty ? [] : markedAddresses))
         if !configuration.ownsAddresses { current.table.disownAddresses() }
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)

@@ -1,6 +1,6 @@
 public import Synchronization
 
-/// The two words of a ring that all threads share, a cache line each.
+/// The two words of a ring that all threads change, a cache line each.
 @usableFromInline
 struct LocalPortShared: ~Copyable {
     /// Position of the next port to hand out.
@@ -9,7 +9,9 @@ struct LocalPortShared: ~Copyable {
     /// Position of the next port to come back.
     @usableFromInline let tail = Atomic<UInt64>(0)
     @usableFromInline let pad1 = PaddingLine()
-    @usableFromInline init() {}
+    /// Ports that the ring has, free or not.
+    @usableFromInline let ports: Int
+    @usableFromInline init(ports: Int) { self.ports = ports }
 }
 
 /// The free ports of one local address and transport protocol, the longest-free first: a bounded queue in which no thread
@@ -27,10 +29,13 @@ public struct LocalPortRing {
     /// The first port handed out. Those below are the system's (RFC 6335 §6): servers may trust or refuse them, and
     /// firewalls know them as services.
     @inlinable public static var firstPort: UInt16 { 1024 }
-    /// The last port handed out. No range is left to the host: the whole address is the director's.
+    /// The last port handed out. No range is left to the host where the whole address is the director's.
     @inlinable public static var lastPort: UInt16 { 65535 }
     /// Ports of an address and protocol.
     @inlinable public static var ports: Int { 64_512 }
+    /// The first port handed out of an address that the host has itself; the others stay the host's. Above those that Linux
+    /// gives outgoing connections unless told otherwise (`net.ipv4.ip_local_port_range`, 32768 to 60999).
+    @inlinable public static var firstPortBesideHost: UInt16 { 61_000 }
     /// Cells; more than ports, so that a port that comes back always finds an empty one.
     static var cells: Int { 65_536 }
     private static var mask: UInt64 { 65_535 }
@@ -41,16 +46,17 @@ public struct LocalPortRing {
 
     init(_ shared: UnsafeMutablePointer<LocalPortShared>) { unsafe self.shared = shared }
 
-    /// A ring with every port free, in `bytes` bytes of zeroed memory.
-    init(formatting memory: UnsafeMutableRawBufferPointer) {
+    /// A ring with every port from `first` on free, in `bytes` bytes of zeroed memory.
+    init(formatting memory: UnsafeMutableRawBufferPointer, from first: UInt16 = LocalPortRing.firstPort) {
+        let ports = Int(Self.lastPort) - Int(first) + 1
         let base = unsafe memory.baseAddress.unsafelyUnwrapped
         unsafe shared = base.bindMemory(to: LocalPortShared.self, capacity: 1)
-        unsafe shared.initialize(to: LocalPortShared())
+        unsafe shared.initialize(to: LocalPortShared(ports: ports))
         for position in 0..<Self.cells {
-            let port = position < Self.ports ? UInt64(Self.firstPort) &+ UInt64(position) : 0
+            let port = position < ports ? UInt64(first) &+ UInt64(position) : 0
             unsafe cell(UInt64(position)).initialize(to: Atomic(UInt64(position) << 16 | port))
         }
-        unsafe shared.pointee.tail.store(UInt64(Self.ports), ordering: .releasing)
+        unsafe shared.pointee.tail.store(UInt64(ports), ordering: .releasing)
     }
 
     private func cell(_ position: UInt64) -> UnsafeMutablePointer<Atomic<UInt64>> {
@@ -117,6 +123,7 @@ public struct LocalPortRing {
     public var inUse: Int {
         let head = unsafe shared.pointee.head.load(ordering: .acquiring)
         let tail = unsafe shared.pointee.tail.load(ordering: .acquiring)
-        return min(max(0, Self.ports - Int(truncatingIfNeeded: tail &- head)), Self.ports)
+        let ports = unsafe shared.pointee.ports
+        return min(max(0, ports - Int(truncatingIfNeeded: tail &- head)), ports)
     }
 }

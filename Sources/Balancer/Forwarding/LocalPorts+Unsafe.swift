@@ -5,6 +5,8 @@ public import Wire
 @usableFromInline
 struct LocalAddressCell: ~Copyable {
     @usableFromInline let address: IPAddress
+    /// Whether the host has the address too, so that only ports from `LocalPortRing.firstPortBesideHost` on are ours.
+    @usableFromInline let isOfHost: Bool
     /// Rings of TCP, UDP and SCTP; 0: no service of that transport has the address.
     @usableFromInline let tcp = Atomic<UInt>(0)
     @usableFromInline let udp = Atomic<UInt>(0)
@@ -12,7 +14,10 @@ struct LocalAddressCell: ~Copyable {
     /// Connections that found no port free here.
     @usableFromInline let exhausted = Atomic<UInt64>(0)
 
-    init(_ address: IPAddress) { self.address = address }
+    init(_ address: IPAddress, isOfHost: Bool) {
+        self.address = address
+        self.isOfHost = isOfHost
+    }
 }
 
 /// The packet path's sight of a local address; valid as long as the snapshot it was found in.
@@ -23,6 +28,23 @@ public struct LocalAddressReference {
 
     /// The address.
     public var address: IPAddress { unsafe cell.pointee.address }
+
+    /// Whether packets to a port of it are ours: every port's, or of an address that the host has too those of the upper
+    /// range.
+    public func owns(port: UInt16) -> Bool {
+        unsafe !cell.pointee.isOfHost || port >= LocalPortRing.firstPortBesideHost
+    }
+
+    /// A free port of it; nil, and counted, when all are used up or no service of that transport has the address.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
+    public func take(transportProtocol: UInt8) -> LocalEndpoint? {
+        guard let ring = ring(transportProtocol) else { return nil }
+        if let port = ring.take() { return LocalEndpoint(address: address, port: port) }
+        countExhausted()
+        return nil
+    }
 
     /// Its free ports for a transport protocol; nil where no service uses it.
     public func ring(_ transportProtocol: UInt8) -> LocalPortRing? {
@@ -48,10 +70,10 @@ final class LocalPortMemory: @unchecked Sendable {
     private let provider: MemoryProvider
     private let block: UnsafeMutableRawBufferPointer
 
-    init(_ provider: MemoryProvider) {
+    init(_ provider: MemoryProvider, from first: UInt16 = LocalPortRing.firstPort) {
         self.provider = provider
         unsafe block = provider.allocate(LocalPortRing.bytes)
-        unsafe ring = LocalPortRing(formatting: block)
+        unsafe ring = LocalPortRing(formatting: block, from: first)
     }
 
     deinit { unsafe provider.release(block) }
@@ -62,6 +84,8 @@ final class LocalPortMemory: @unchecked Sendable {
 @safe
 final class LocalAddress: @unchecked Sendable {
     let address: IPAddress
+    /// Whether the host had the address too when a service first listed it.
+    let isOfHost: Bool
     let cell: UnsafeMutablePointer<LocalAddressCell>
     private let provider: MemoryProvider
     private var rings: [LocalPortMemory] = []
@@ -70,11 +94,12 @@ final class LocalAddress: @unchecked Sendable {
     /// Whether its packets are ours: a service lists it, or an entry uses a port of it. As the last snapshot has it.
     var isOwned = true
 
-    init(_ address: IPAddress, provider: MemoryProvider) {
+    init(_ address: IPAddress, isOfHost: Bool = false, provider: MemoryProvider) {
         self.address = address
+        self.isOfHost = isOfHost
         self.provider = provider
         unsafe cell = .allocate(capacity: 1)
-        unsafe cell.initialize(to: LocalAddressCell(address))
+        unsafe cell.initialize(to: LocalAddressCell(address, isOfHost: isOfHost))
     }
 
     deinit {
@@ -96,7 +121,8 @@ final class LocalAddress: @unchecked Sendable {
 
     private func make(_ word: borrowing Atomic<UInt>) {
         guard word.load(ordering: .relaxed) == 0 else { return }
-        let memory = LocalPortMemory(provider)
+        let memory = LocalPortMemory(
+            provider, from: isOfHost ? LocalPortRing.firstPortBesideHost : LocalPortRing.firstPort)
         rings.append(memory)
         unsafe word.store(UInt(bitPattern: memory.ring.shared), ordering: .releasing)
     }
@@ -143,7 +169,10 @@ final class LocalPool: @unchecked Sendable {
         unsafe cursor.deallocate()
     }
 
-    var reference: LocalPoolReference { unsafe LocalPoolReference(cells, cursor, addresses.count) }
+    var reference: LocalPoolReference {
+        unsafe LocalPoolReference(
+            cells, cursor, addresses.count, hasHostAddresses: addresses.contains(where: \.isOfHost))
+    }
 }
 
 /// The packet path's sight of a service's local addresses; valid as long as its snapshot.
@@ -152,14 +181,31 @@ public struct LocalPoolReference {
     let cells: UnsafeMutablePointer<UnsafeMutablePointer<LocalAddressCell>>
     let cursor: UnsafeMutablePointer<Atomic<UInt32>>
     let count: Int
+    /// Whether the host has some of the addresses too.
+    public let hasHostAddresses: Bool
 
     init(
         _ cells: UnsafeMutablePointer<UnsafeMutablePointer<LocalAddressCell>>,
-        _ cursor: UnsafeMutablePointer<Atomic<UInt32>>, _ count: Int
+        _ cursor: UnsafeMutablePointer<Atomic<UInt32>>, _ count: Int, hasHostAddresses: Bool
     ) {
         unsafe self.cells = cells
         unsafe self.cursor = cursor
         self.count = count
+        self.hasHostAddresses = hasHostAddresses
+    }
+
+    /// The pool's local address `address`; nil when it is none.
+    #if !DEBUG
+        @_noAllocation @_noLocks
+    #endif
+    public func find(_ address: IPAddress) -> LocalAddressReference? {
+        var place = 0
+        while place < count {
+            let local = unsafe LocalAddressReference(cells[place])
+            if local.address == address { return local }
+            place &+= 1
+        }
+        return nil
     }
 
     /// A free port of one of the addresses of a family, round robin; of the next address where one has none left. Nil, and

@@ -97,6 +97,16 @@ extension Engine {
         publish()
     }
 
+    /// Put these rules, in order, in the place of all there are; none twice.
+    public func replaceMarks(_ rules: [MarkRule]) throws(MarkError) {
+        guard Set(rules).count == rules.count else { throw .exists }
+        guard rules.count <= MarkRule.capacity else { throw .tableFull }
+        guard rules != markRules else { return }
+        markRules = rules
+        note(nil)
+        publish()
+    }
+
     /// Whether a service has the mark for packets of the family.
     public func hasService(mark: UInt32, _ family: AddressFamily) -> Bool { rules[.mark(mark, family: family)] != nil }
 

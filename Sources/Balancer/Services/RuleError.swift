@@ -50,6 +50,8 @@ public enum LocalAddressProblem: Hashable, Sendable {
     case virtual
     /// The director's host has it for itself.
     case host
+    /// The host has it, and gives its own connections these ports, some of which would be the director's.
+    case hostPorts(ClosedRange<UInt16>)
     /// Another host on an attached network answers for it.
     case neighbor
 }

@@ -158,23 +158,26 @@ public final class ServiceTable: @unchecked Sendable {
     let countV6: Int
     /// Every local address in use.
     let locals: LocalDirectory
+    let hostPool: LocalPool?
 
     /// A snapshot of `blocks`, with the local addresses that they or entries use; `markedAddresses` are what mark rules
     /// make ours.
     init(
-        _ blocks: [ServiceBlock], locals: [LocalAddress] = [], markRules: [MarkRule] = [],
+        _ blocks: [ServiceBlock], locals: [LocalAddress] = [], hostPool: LocalPool? = nil, markRules: [MarkRule] = [],
         markedAddresses: [IPAddress] = []
     ) {
         self.blocks = blocks
         self.locals = LocalDirectory(locals)
+        self.hostPool = hostPool
         unsafe records = .allocate(capacity: max(blocks.count, 1))
         var size = 16
         while size < blocks.count * 2 + 2 { size *= 2 }
         mask = size - 1
         unsafe index = .allocate(capacity: size)
         unsafe index.initialize(repeating: 0, count: size)
-        let ours = locals.filter(\.isOwned).map(\.address)
-        let owned = unsafe Self.addresses(of: blocks, ours + markedAddresses)
+        let ours = locals.filter(\.isOwned)
+        let whole = ours.filter { !$0.isOfHost }.map(\.address)
+        let owned = unsafe Self.addresses(of: blocks, whole + markedAddresses)
         unsafe addresses = owned.memory
         addressMask = unsafe owned.mask
         var marks = false
@@ -193,7 +196,7 @@ public final class ServiceTable: @unchecked Sendable {
         }
         hasMarks = marks
         hasAnyPort = anyPort
-        let localV4 = ours.count { $0.isV4 }
+        let localV4 = ours.count { $0.address.isV4 }
         countV4 = v4 + localV4
         countV6 = blocks.count - v4 + ours.count - localV4
         let found = unsafe Self.servers(of: blocks)
@@ -327,6 +330,8 @@ public struct ServiceTableView {
     public let countV6: Int
     /// Every local address that a service lists or an entry uses.
     public let locals: LocalDirectoryReference
+    /// The host's addresses for connections that the host itself opens; nil: none.
+    public let hostPool: LocalPoolReference?
     /// Number of services.
     public let count: Int
 
@@ -346,6 +351,7 @@ public struct ServiceTableView {
         countV4 = table.countV4
         countV6 = table.countV6
         locals = table.locals.reference
+        hostPool = table.hostPool?.reference
         count = table.blocks.count
     }
 

@@ -29,6 +29,9 @@ CLINUXNET_HOT long CLinuxNet_receivePacket(int socket, void *bytes, size_t lengt
 /// write(2). Returns the bytes written, or -errno.
 CLINUXNET_HOT long CLinuxNet_write(int descriptor, const void *bytes, size_t length);
 
+/// read(2). Returns the bytes read, or -errno: EAGAIN when a descriptor that does not block has none.
+CLINUXNET_HOT long CLinuxNet_read(int descriptor, void *bytes, size_t length);
+
 /// Packets that `socket` dropped for lack of room since it was opened (SO_MEMINFO); 0 when the kernel does not say.
 unsigned int CLinuxNet_socketDrops(int socket);
 

@@ -14,7 +14,7 @@ public struct Lint: Sendable {
 
     /// What was found, in the order of the file.
     public var findings: [LintFinding] {
-        var findings = duplicates() + smallPools()
+        var findings = duplicates() + smallPools() + marks()
         for service in file.services {
             findings += portChanges(service) + weights(service) + persistence(service)
             findings += unattached(service) + shortMTU(service)
@@ -69,6 +69,33 @@ public struct Lint: Sendable {
                             "real server \(destination.key.title) stands at line \(first) already",
                             fix: "remove one of the two; its weight says how much it gets"))
                 }
+            }
+        }
+        return findings
+    }
+
+    private func marks() -> [LintFinding] {
+        let services = Set(file.services.map(\.rule.service.key))
+        let interfaces = Set(file.interfaces.map(\.name))
+        var findings: [LintFinding] = []
+        for part in file.marks {
+            let subject = "mark \(part.mark)"
+            if let family = part.mark.rule.family,
+                !services.contains(.mark(part.mark.rule.mark, family: family))
+            {
+                findings.append(
+                    LintFinding(
+                        severity: .warning, check: .unusedMark, line: part.line, subject: subject,
+                        reason: "no service has this mark, so the packets stay the host's",
+                        fix: "add a service with fwmark: \(part.mark.rule.mark)"
+                            + "\(family == .v6 ? " and family: ipv6" : ""), or remove the rule"))
+            }
+            if let name = part.mark.interface, !interfaces.isEmpty, !interfaces.contains(name) {
+                findings.append(
+                    LintFinding(
+                        severity: .error, check: .unknownInterface, line: part.line, subject: subject,
+                        reason: "\(name) is none of the interfaces of this file, so nothing is received there",
+                        fix: "add it to interfaces, or name one of \(interfaces.sorted().joined(separator: ", "))"))
             }
         }
         return findings

@@ -27,6 +27,10 @@ public struct LintFinding: Hashable, Sendable, Codable {
         case smallPool = "small-pool"
         /// A virtual address on no attached network.
         case unattachedAddress = "unattached-address"
+        /// A mark that no service has.
+        case unusedMark = "unused-mark"
+        /// A mark rule for an interface that is none of the director's.
+        case unknownInterface = "unknown-interface"
     }
 
     /// How bad it is.

@@ -34,7 +34,7 @@ extension ConfigurationFile {
 
 /// Makes a `ConfigurationFile` of a YAML document's parts.
 struct ConfigurationReader {
-    static let topKeys = ["interfaces", "workers", "connections", "timeouts", "settings", "pools", "services"]
+    static let topKeys = ["interfaces", "workers", "connections", "timeouts", "settings", "marks", "pools", "services"]
     static let interfaceKeys = ["name", "mtu", "io", "networks"]
     /// As `PortChoice` in PacketIO has them.
     static let ioKinds = ["auto", "packet", "xdp", "pcap"]
@@ -56,7 +56,8 @@ struct ConfigurationReader {
             workers: fields["workers"].flatMap { document.number($0, "workers", 1...64) },
             connections: fields["connections"].flatMap { document.number($0, "connections", 64...1 << 27) },
             timeouts: fields["timeouts"].map { timeouts($0) },
-            settings: fields["settings"].map { settings($0) } ?? [:], services: [])
+            settings: fields["settings"].map { settings($0) } ?? [:],
+            marks: fields["marks"].map { marks($0) } ?? [], services: [])
         guard let services = fields["services"] else {
             document.reject(root, "services is missing; a file without any says \"services: []\"")
             return file

@@ -12,8 +12,18 @@ enum RuleOperation {
     case removeDestination(DestinationKey, ServiceKey)
     case addLocalAddress(IPAddress, ServiceKey)
     case removeLocalAddress(IPAddress, ServiceKey)
+    case setMarks([NamedMark], from: [NamedMark])
 
-    func carryOut(on engine: Engine) throws(RuleError) {
+    func carryOut(on engine: Engine) throws(RuleRefusal) {
+        if case .setMarks(let marks, _) = self { return try engine.setMarks(marks) }
+        do throws(RuleError) {
+            try change(engine)
+        } catch {
+            throw RuleRefusal("\(subject): \(error.reason)")
+        }
+    }
+
+    private func change(_ engine: Engine) throws(RuleError) {
         switch self {
         case .addService(let service): try engine.addService(service)
         case .editService(let service, _): try engine.editService(service)
@@ -23,6 +33,7 @@ enum RuleOperation {
         case .removeDestination(let destination, let key): try engine.removeDestination(destination, of: key)
         case .addLocalAddress(let address, let key): try engine.addLocalAddress(address, to: key)
         case .removeLocalAddress(let address, let key): try engine.removeLocalAddress(address, of: key)
+        case .setMarks: break
         }
     }
 
@@ -35,6 +46,7 @@ enum RuleOperation {
         case .addDestination(let destination, let key): try? engine.removeDestination(destination.key, of: key)
         case .editDestination(_, let old, let key): try? engine.editDestination(old, of: key)
         case .addLocalAddress(let address, let key): try? engine.removeLocalAddress(address, of: key)
+        case .setMarks(_, let old): try? engine.setMarks(old)
         case .removeService, .removeDestination, .removeLocalAddress: break
         }
     }
@@ -49,6 +61,7 @@ enum RuleOperation {
         case .removeDestination(let destination, let key): "\(key.title), real server \(destination.title)"
         case .addLocalAddress(let address, let key), .removeLocalAddress(let address, let key):
             "\(key.title), local address \(address)"
+        case .setMarks: "marks"
         }
     }
 }
@@ -66,19 +79,47 @@ extension Engine {
     func apply(_ operations: [RuleOperation]) throws(RuleRefusal) {
         try changeRules { () throws(RuleRefusal) in
             for (place, operation) in operations.enumerated() {
-                do throws(RuleError) {
+                do throws(RuleRefusal) {
                     try operation.carryOut(on: self)
                 } catch {
                     for done in operations[..<place].reversed() { done.undo(on: self) }
-                    throw RuleRefusal("\(operation.subject): \(error.reason)")
+                    throw error
                 }
             }
         }
     }
 
-    /// All that the rules say now, timeouts and settings included. Control thread.
+    /// The interfaces' names by slot, where the network is known.
+    private var interfaceNames: [String] { network?().interfaces.map(\.name) ?? [] }
+
+    /// The rules that mark packets, with the names of their interfaces.
+    var namedMarks: [NamedMark] {
+        let names = interfaceNames
+        return markRules.map { NamedMark($0, interfaces: names) }
+    }
+
+    /// Put these rules in the place of those there are, or refuse all of them.
+    func setMarks(_ marks: [NamedMark]) throws(RuleRefusal) {
+        let names = interfaceNames
+        var rules: [MarkRule] = []
+        for mark in marks {
+            guard let rule = mark.resolved(names) else {
+                throw RuleRefusal(
+                    "mark \(mark): \(mark.interface ?? "") is not one of the director's interfaces, "
+                        + names.joined(separator: ", "))
+            }
+            rules.append(rule)
+        }
+        do throws(MarkError) {
+            try replaceMarks(rules)
+        } catch {
+            throw RuleRefusal("marks: \(MarkRule.capacity) rules are the most, and none twice")
+        }
+    }
+
+    /// All that the rules say now, marks, timeouts and settings included. Control thread.
     var ruleState: RuleState {
-        var state = RuleState(timeouts: timeouts)
+        var state = RuleState(marks: namedMarks, timeouts: timeouts)
         for setting in Setting.allCases where setting.reasonItIsInert == nil {
             state.settings[setting] = settings[setting]
         }

@@ -17,6 +17,7 @@ extension RulePlan {
                 lines.append("      \(Self.count(service.unchangedDestinations, "destination")) unchanged")
             }
         }
+        lines += marks
         for setting in settings { lines.append("~ \(setting)") }
         for remark in needsRestart { lines.append("! \(remark); needs a restart of fairlead run") }
         if !lines.isEmpty { lines.append("") }

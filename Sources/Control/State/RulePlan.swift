@@ -81,6 +81,9 @@ public struct RulePlan: Hashable, Sendable, Codable {
     public var unchangedServices = 0
     /// Destinations that stay as they are, of all services.
     public var unchangedDestinations = 0
+    /// Rules that mark packets which come (`+`) or go (`-`), or whose order changes (`~`): a sign and the words of
+    /// `fairlead mark add`.
+    public var marks: [String] = []
     /// Timeouts and settings that change, e.g. `tcp 900 -> 600`.
     public var settings: [String] = []
     /// What the file says but only a restart brings about.
@@ -89,5 +92,5 @@ public struct RulePlan: Hashable, Sendable, Codable {
     public var effect = Effect()
 
     /// Whether applying it changes nothing.
-    public var isEmpty: Bool { services.isEmpty && settings.isEmpty }
+    public var isEmpty: Bool { services.isEmpty && marks.isEmpty && settings.isEmpty }
 }

@@ -22,6 +22,7 @@ struct RulePlanner {
     /// What is wanted, beside what `engine` holds. Control thread.
     init(_ wanted: RuleState, engine: Engine) {
         self.init(wanted, services: engine.services())
+        compare(wanted.marks, engine.namedMarks)
         if let timeouts = wanted.timeouts { compare(timeouts, engine.timeouts) }
         for setting in Setting.allCases {
             guard let value = wanted.settings[setting], value != engine.settings[setting] else { continue }
@@ -49,6 +50,14 @@ struct RulePlanner {
             ("tcp", current.tcp, wanted.tcp), ("tcp_fin", current.tcpFin, wanted.tcpFin),
             ("udp", current.udp, wanted.udp),
         ] where old != new { plan.settings.append("timeout \(name) \(old) -> \(new)") }
+    }
+
+    private mutating func compare(_ wanted: [NamedMark], _ current: [NamedMark]) {
+        guard wanted != current else { return }
+        additions.append(.setMarks(wanted, from: current))
+        plan.marks = wanted.filter { !current.contains($0) }.map { "+ mark \($0)" }
+        plan.marks += current.filter { !wanted.contains($0) }.map { "- mark \($0)" }
+        if plan.marks.isEmpty { plan.marks = ["~ marks: their order"] }
     }
 
     // MARK: Services that come and go
@@ -95,13 +104,14 @@ struct RulePlanner {
         let key = status.service.key
         var details: [String] = []
         let oldPool = status.localAddresses.map(\.address)
-        for address in wanted.localAddresses where !oldPool.contains(address) {
-            details.append("local address \(address) added")
-            additions.append(.addLocalAddress(address, key))
-        }
+        // First: the host's own address may be a local one only of a service with a masquerade rule.
         if wanted.service != status.service {
             details += Self.differences(status.service, wanted.service)
             additions.append(.editService(wanted.service, from: status.service))
+        }
+        for address in wanted.localAddresses where !oldPool.contains(address) {
+            details.append("local address \(address) added")
+            additions.append(.addLocalAddress(address, key))
         }
         var change = RulePlan.ServiceChange(
             action: .change, service: key.title, details: [], destinations: [], unchangedDestinations: 0, rehash: nil,

@@ -43,8 +43,7 @@ public struct NodeDescription: Hashable, Sendable {
     public var name: String?
     /// Its own addresses, the first of each family the primary one.
     public var addresses: [IPAddress]
-    /// Addresses in the node's network that are Fairlead's alone, at most one of each family: masqueraded connections
-    /// leave under them.
+    /// Addresses that masqueraded connections leave under: the node's own, or in its network and Fairlead's alone.
     public var masqueradeAddresses: [IPAddress]
 
     /// From its parts.

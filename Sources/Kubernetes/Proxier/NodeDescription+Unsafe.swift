@@ -3,8 +3,8 @@ public import Wire
 
 extension NodeDescription {
     /// The addresses of this network namespace's interfaces, in the kernel's order; without those that kube-proxy bound to
-    /// its `kube-ipvs0`.
-    public static var hostAddresses: [IPAddress] {
+    /// its `kube-ipvs0`, and those of the interface `other`.
+    public static func hostAddresses(without other: String) -> [IPAddress] {
         var list: UnsafeMutablePointer<ifaddrs>?
         guard unsafe getifaddrs(&list) == 0 else { return [] }
         defer { unsafe freeifaddrs(list) }
@@ -12,7 +12,7 @@ extension NodeDescription {
         var next = unsafe list
         while let entry = unsafe next {
             unsafe next = entry.pointee.ifa_next
-            guard unsafe String(cString: entry.pointee.ifa_name) != "kube-ipvs0",
+            guard unsafe !["kube-ipvs0", other].contains(String(cString: entry.pointee.ifa_name)),
                 let socket = unsafe entry.pointee.ifa_addr
             else { continue }
             switch unsafe Int32(socket.pointee.sa_family) {

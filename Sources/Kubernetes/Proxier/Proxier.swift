@@ -20,7 +20,8 @@ public struct Proxier: Sendable {
 
     /// The rules for these objects.
     public func rules(for objects: ClusterObjects) -> DesiredRules {
-        var draft = RulesDraft(configuration, masqueradeAddresses: node.masqueradeAddresses)
+        let masqueradeAddresses = usable(node.masqueradeAddresses, beside: objects.services)
+        var draft = RulesDraft(configuration, masqueradeAddresses: masqueradeAddresses)
         let endpoints = Dictionary(grouping: objects.endpoints, by: \.service)
         let nodePortAddresses = nodePortAddresses(beside: objects.services)
         for service in objects.services.sorted(by: { $0.name < $1.name }) where !service.isForOthers {
@@ -102,13 +103,18 @@ public struct Proxier: Sendable {
         return .outside(pods)
     }
 
-    /// The node's addresses that serve node ports: neither loopback nor link-local ones (`netlink_linux.go`,
-    /// `isValidForSet`), and none that a service has, as kube-proxy's `kube-ipvs0` would hold them.
-    private func nodePortAddresses(beside services: [ServiceObject]) -> [IPAddress] {
+    /// Neither loopback nor link-local addresses (`netlink_linux.go`, `isValidForSet`), and none that a service has, as
+    /// kube-proxy's `kube-ipvs0` would hold them.
+    private func usable(_ addresses: [IPAddress], beside services: [ServiceObject]) -> [IPAddress] {
         let taken = Set(services.flatMap { $0.clusterAddresses + $0.externalAddresses + $0.loadBalancerAddresses })
-        let usable = node.addresses.filter { address in
+        return addresses.filter { address in
             !address.isLoopback && !address.isLinkLocalV6 && !address.isUnspecified && !taken.contains(address)
         }
+    }
+
+    /// The node's addresses that serve node ports.
+    private func nodePortAddresses(beside services: [ServiceObject]) -> [IPAddress] {
+        let usable = usable(node.addresses, beside: services)
         switch configuration.nodePortAddresses {
         case .all: return usable
         case .inside(let prefixes): return usable.filter { address in prefixes.contains { $0.contains(address) } }
@@ -159,8 +165,8 @@ private struct RulesDraft {
         let locals = masqueradeAddresses.filter { $0.family == address.family }
         if masquerade != .loops, locals.isEmpty {
             remark(
-                "clients are to be masqueraded, but no \(address.isV4 ? "IPv4" : "IPv6") address is given for it, so that"
-                    + " real servers see the clients' own; give --masquerade-address ADDR")
+                "clients are to be masqueraded, but the node has no \(address.isV4 ? "IPv4" : "IPv6") address for it, so"
+                    + " that real servers see the clients' own; give --masquerade-address ADDR")
         }
         rules.services.append(
             DesiredService(name: name, service: service, destinations: destinations, localAddresses: locals))

@@ -60,7 +60,8 @@ public final class KubernetesRules: Sendable {
                 } catch {
                     plan.owned.forget(change)
                     reply.changes -= 1
-                    reply.remarks.append("`\(change)` was refused: \(error.message)")
+                    let remark = change.refused(error)
+                    if !reply.remarks.contains(remark) { reply.remarks.append(remark) }
                 }
             }
         }
@@ -90,6 +91,15 @@ extension RuleChange {
         case .addLocalAddress(let address, let key): try table.addLocalAddress(address, to: key)
         case .removeLocalAddress(let address, let key): try table.removeLocalAddress(address, of: key)
         }
+    }
+}
+
+extension RuleChange {
+    /// What is to be said of a change that was refused; the same for every service where it is one address that cannot
+    /// be used.
+    fileprivate func refused(_ error: RuleError) -> String {
+        guard case .addLocalAddress(let address, _) = self else { return "`\(self)` was refused: \(error.message)" }
+        return "connections cannot be masqueraded as \(address): \(error.message)"
     }
 }
 

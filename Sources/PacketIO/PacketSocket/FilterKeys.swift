@@ -1,3 +1,4 @@
+import Balancer
 import Wire
 
 /// What is looked up beside an address, in one 32-bit word: protocol and port, or a value that no packet's protocol and
@@ -49,6 +50,13 @@ struct FilterTable {
     /// What is wanted by destination.
     static func destinations(_ traffic: OwnedTraffic) -> FilterTable {
         var ranges = endpoints(traffic.virtual)
+        for address in traffic.besideHost {
+            for number in [IPProtocol.tcp, IPProtocol.udp, IPProtocol.sctp] {
+                let first = FilterKey.port(number, LocalPortRing.firstPortBesideHost)
+                ranges[address, default: []].append(first...FilterKey.port(number, LocalPortRing.lastPort))
+            }
+            ranges[address, default: []].append(FilterKey.address...FilterKey.address)
+        }
         for address in traffic.addresses { ranges[address, default: []].append(0...FilterKey.address) }
         for address in traffic.arpFor + traffic.ndFor {
             ranges[address, default: []].append(FilterKey.resolution...FilterKey.resolution)

@@ -24,6 +24,9 @@ public struct OwnedTraffic: Hashable, Sendable {
     public var virtual: [Endpoint] = []
     /// Addresses of which every packet is wanted: virtual addresses that no host has, local addresses of FULLNAT.
     public var addresses: [IPAddress] = []
+    /// Local addresses of FULLNAT that the host has too: packets to their ports from `LocalPortRing.firstPortBesideHost` on
+    /// are wanted, fragments to them, and ICMP to them.
+    public var besideHost: [IPAddress] = []
     /// Destinations whose replies come back this way: packets from these, fragments from these addresses, and ICMP errors
     /// that quote a packet to these addresses, whoever gets them.
     public var servers: [Endpoint] = []

@@ -23,6 +23,7 @@ struct RedirectKeys: Hashable {
         static let sendsRest: UInt32 = 8
         static let wantsErrors: UInt32 = 16
         static let isHost: UInt32 = 32
+        static let wantsUpperPorts: UInt32 = 64
     }
 
     /// The map of endpoints.
@@ -35,6 +36,7 @@ struct RedirectKeys: Hashable {
         add(traffic.virtual, EndpointBits.isVirtual, AddressBits.wantsRest)
         add(traffic.servers, EndpointBits.isServer, AddressBits.sendsRest | AddressBits.wantsErrors)
         add(traffic.addresses, AddressBits.wantsAll)
+        add(traffic.besideHost, AddressBits.wantsUpperPorts)
         add(traffic.errorsAbout, AddressBits.wantsErrors)
         add(traffic.arpFor + traffic.ndFor, AddressBits.wantsResolution)
         add(hostAddresses, AddressBits.isHost)

@@ -58,6 +58,29 @@ import Wire
         #expect(engine.localAddresses == [try #require(IPAddress(text))])
     }
 
+    /// A service with a masquerade rule takes the host's own addresses: not whole, and where the host gives its own
+    /// connections other ports.
+    @Test(arguments: ["10.0.2.1", "2001:db8:2::1"])
+    func aMasqueradeRuleTakesTheHostsAddresses(text: String) throws {
+        try attach()
+        let key = try serve("2001:db8::80")
+        let address = try #require(IPAddress(text))
+        var service = VirtualService(key: key)
+        service.masquerade = .all
+        try engine.editService(service)
+        engine.hostPorts = { [1024...8079, 8081...65_535] }
+        #expect(throws: RuleError.unusableLocalAddress(.hostPorts(8081...65_535))) {
+            try engine.addLocalAddress(address, to: key)
+        }
+        engine.hostPorts = { [32_768...60_999] }
+        try engine.addLocalAddress(address, to: key)
+        #expect(engine.localAddresses.isEmpty && engine.localAddressesOfHost == [address])
+        #expect(!engine.serviceTable.owns(address), "the host answers for it")
+        _ = try serve(text)
+        let other = try serve("2001:db8::81")
+        #expect(throws: RuleError.unusableLocalAddress(.virtual)) { try engine.addLocalAddress(address, to: other) }
+    }
+
     @Test func isOwnedWhileAPoolHasIt() throws {
         let first = try serve("203.0.113.80")
         let second = try serve("203.0.113.81")

@@ -16,6 +16,17 @@ import Wire
         }
     }
 
+    @Test func ofAnAddressOfTheHostOnlyTheUpperPortsAreHandedOut() {
+        let memory = LocalPortMemory(.heap, from: LocalPortRing.firstPortBesideHost)
+        withExtendedLifetime(memory) {
+            let ring = memory.ring
+            #expect((61_000...65_535).allSatisfy { ring.take() == $0 })
+            #expect(ring.take() == nil && ring.inUse == 4_536)
+            ring.giveBack(61_007)
+            #expect(ring.inUse == 4_535 && ring.take() == 61_007)
+        }
+    }
+
     @Test func aPortThatCameBackIsTheLastToGo() {
         let memory = LocalPortMemory(.heap)
         withExtendedLifetime(memory) {

@@ -58,6 +58,21 @@ import Testing
         #expect(findings.map(\.check) == (isFound ? [.persistenceAndHash] : []))
     }
 
+    @Test func findsMarksThatLeadNowhere() throws {
+        let findings = try Self.findings(
+            """
+            interfaces: [eth0]
+            marks:
+              - {dst: 203.0.113.80, mark: 5}
+              - {dst: "2001:db8::80", mark: 5}
+              - {dst: 203.0.113.81, interface: eth1, mark: 5}
+            services: [{fwmark: 5, persistence: 60, method: dr, destinations: [198.18.2.11]}]
+            """)
+        #expect(findings.map(\.check) == [.unusedMark, .unknownInterface])
+        #expect(findings.map(\.line) == [4, 5] && findings.map(\.severity) == [.warning, .error])
+        #expect(findings[0].fix.contains("family: ipv6") && findings[1].fix.contains("eth0"))
+    }
+
     @Test func findsDuplicates() throws {
         let findings = try Self.findings(
             """

@@ -13,6 +13,8 @@ import Wire
         #expect(file.workers == 1 && file.connections == 262_144)
         #expect(file.timeouts == Timeouts(tcp: 900, tcpFin: 120, udp: 300))
         #expect(file.settings == [.connReuseMode: 1, .expireNodestConn: 1])
+        #expect(file.marks.map(\.mark.description)[0] == "--dst 198.18.10.84 --proto tcp --dport 80 --mark 7")
+        #expect(file.marks.count == 2 && file.marks[1].mark.interface == "client0" && file.marks[1].line == 20)
         #expect(file.services.count == 8 && file.rules.destinationCount == 15)
 
         let web = file.services[0].rule

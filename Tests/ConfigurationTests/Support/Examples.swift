@@ -35,6 +35,24 @@ enum Examples {
         Bad(yaml: "interfaces: [{mtu: 1500}]\nservices: []", line: 1, says: "an interface needs a name"),
         Bad(yaml: "interfaces: [{name: a, mtu: 20}]\nservices: []", line: 1, says: "mtu is 20, but takes 68 to 65535"),
         Bad(yaml: "interfaces: [{name: a, networks: [x]}]\nservices: []", line: 1, says: "\"x\" is no network"),
+        Bad(yaml: "marks: [{dst: 1.2.3.4, marc: 5}]\nservices: []", line: 1, says: "did you mean \"mark\"?"),
+        Bad(yaml: "marks: [{dst: 1.2.3.4}]\nservices: []", line: 1, says: "mark is missing"),
+        Bad(yaml: "marks: [{dst: 1.2.3.4, mark: 0}]\nservices: []", line: 1, says: "mark is 0, but takes"),
+        Bad(yaml: "marks: [{mark: 5}]\nservices: []", line: 1, says: "give dst or src"),
+        Bad(
+            yaml: "marks: [{dst: 1.2.3.4/24, mark: 5}]\nservices: []",
+            line: 1, says: "dst 1.2.3.4/24: bits are set behind the prefix; 1.2.3.0/24 has none",
+            isAgainstSchema: false),
+        Bad(
+            yaml: "marks: [{dst: 1.2.3.4, src: \"::1\", mark: 5}]\nservices: []", line: 1, says: "different families",
+            isAgainstSchema: false),
+        Bad(
+            yaml: "marks: [{dst: 1.2.3.4, dport: 80, mark: 5}]\nservices: []", line: 1,
+            says: "sport and dport want proto tcp, udp or sctp", isAgainstSchema: false),
+        Bad(
+            yaml: "marks:\n- {dst: 1.2.3.4, mark: 5}\n- {mark: 5, dst: 1.2.3.4}\nservices: []", line: 3,
+            says: "the same mark rule twice", isAgainstSchema: false),
+        Bad(yaml: "marks: [{dst: 1.2.3.4, proto: tpc, mark: 5}]\nservices: []", line: 1, says: "proto tpc: tcp, udp"),
         Bad(yaml: "workers: 0\nservices: []", line: 1, says: "workers is 0, but takes 1 to 64"),
         Bad(yaml: "workers: \"2\"\nservices: []", line: 1, says: "workers must be a whole number, not \"2\""),
         Bad(yaml: "timeouts: {tcp: 9, tpc_fin: 3}\nservices: []", line: 1, says: "did you mean \"tcp_fin\"?"),

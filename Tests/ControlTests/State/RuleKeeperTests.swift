@@ -116,9 +116,12 @@ import Wire
             bed.withEngine { engine in
                 _ = try? engine.removeDestination(
                     DestinationKey(address: IPAddress(v4: 0xc612_020b), port: 80), of: RuleBed.key(80))
+                _ = try? engine.addMark(
+                    MarkRule(destination: IPAddress(v4: 0xcb00_7150), destinationLength: 32, mark: 5))
             }
             #expect(keeper.saveIfChanged() == nil)
             rules = bed.rules
+            #expect(rules.marks.count == 1)
         }
         let bed = try RuleBed("services: []")
         let keeper = RuleKeeper(bed, folder: try StateFolder(place.path))

@@ -15,6 +15,36 @@ import Testing
         #expect(try bed.plan(swapped).isEmpty)
     }
 
+    /// Rules that mark packets are part of what a file says, in their order.
+    @Test func marksAreCompared() throws {
+        let bed = try RuleBed()
+        func marks(_ lines: String...) -> String {
+            "marks:\n" + lines.map { "  - {\($0)}\n" }.joined() + RuleBed.yaml
+        }
+        let (one, two) = ("dst: 203.0.113.80, mark: 5", "dst: 203.0.113.81, mark: 6")
+        let plan = try bed.plan(marks(one, two))
+        #expect(plan.marks == ["+ mark --dst 203.0.113.80 --mark 5", "+ mark --dst 203.0.113.81 --mark 6"])
+        #expect(!plan.isEmpty && plan.text.hasPrefix("+ mark --dst 203.0.113.80 --mark 5\n"))
+        func apply(_ yaml: String) throws {
+            let rules = try ConfigurationFile(yaml: yaml).rules
+            try bed.withEngine { engine in
+                Result { try engine.apply(RulePlanner(rules, engine: engine).operations) }
+            }.get()
+        }
+        try apply(marks(one, two))
+        #expect(bed.withEngine { $0.markRules.map(\.mark) } == [5, 6])
+        #expect(try bed.plan(marks(one, two)).isEmpty)
+        #expect(try bed.plan(marks(two, one)).marks == ["~ marks: their order"])
+        try apply(marks(two, one))
+        #expect(bed.withEngine { $0.markRules.map(\.mark) } == [6, 5])
+        #expect(try bed.plan(marks(one)).marks == ["- mark --dst 203.0.113.81 --mark 6"])
+        // One that cannot be had leaves all as it was.
+        #expect(throws: RuleRefusal.self) { try apply(marks("dst: 203.0.113.82, interface: eth9, mark: 7")) }
+        #expect(bed.withEngine { $0.markRules.map(\.mark) } == [6, 5])
+        try apply(RuleBed.yaml)
+        #expect(bed.withEngine { $0.markRules.isEmpty })
+    }
+
     @Test func countsWhomAChangeMeets() throws {
         let bed = try RuleBed()
         // Newest first: place 0 is 198.18.2.13.

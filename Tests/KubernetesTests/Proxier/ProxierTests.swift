@@ -80,9 +80,14 @@ import Wire
         #expect(without.services.map(\.localAddresses) == [[], [Self.address("2001:db8::250")]])
         #expect(
             without.remarks == [
-                "clients are to be masqueraded, but no IPv4 address is given for it, so that real servers see the"
+                "clients are to be masqueraded, but the node has no IPv4 address for it, so that real servers see the"
                     + " clients' own; give --masquerade-address ADDR"
             ])
+        // The node's own addresses, but those that a service or nobody else can reach it by.
+        let own = ["127.0.0.1", "192.0.2.1", "10.96.0.9", "198.51.100.1", "fe80::1", "::1"]
+        #expect(
+            Self.rules(objects, masqueradeAddresses: own).services.map(\.localAddresses)
+                == [[Self.address("192.0.2.1"), Self.address("198.51.100.1")], []])
         // Where none is to be masqueraded nothing is missing.
         #expect(Self.rules(objects, masqueradeAddresses: []) { $0.clusterPrefixes = [] }.remarks.isEmpty)
     }

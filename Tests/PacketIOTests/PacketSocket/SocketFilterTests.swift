@@ -53,6 +53,24 @@ import Wire
         }
     }
 
+    @Test(arguments: ["10.0.2.1", "2001:db8:2::1"])
+    func ofTheHostsAddressTheUpperPortsPass(text: String) throws {
+        var traffic = OwnedTraffic()
+        traffic.besideHost = [address(text)]
+        let filter = SocketFilter(traffic)
+        #expect(filter.precision == .exact)
+        let server = text.contains(":") ? Self.server6 : Self.server4
+        for (port, passes) in [(80, false), (60_999, false), (61_000, true), (65_535, true)] {
+            for number in [IPProtocol.tcp, IPProtocol.udp, IPProtocol.sctp] {
+                let reply = TestFrames.packet(number, from: server, to: address(text), TestFrames.ports(53, port))
+                #expect(try verdict(reply, filter) == passes)
+            }
+        }
+        let elsewhere = TestFrames.packet(6, from: address(text), to: server, TestFrames.ports(61_000, 61_000))
+        #expect(try !verdict(elsewhere, filter))
+        #expect(try !verdict(TestFrames.arp(target: address("10.0.2.1")), filter), "the host answers")
+    }
+
     /// Marked packets pass by prefix alone: the director looks closer.
     @Test(
         arguments: [

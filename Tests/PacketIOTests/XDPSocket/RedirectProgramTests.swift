@@ -94,6 +94,20 @@ struct RedirectProgramTests {
         #expect(error?.description.contains("--io packet") == true)
     }
 
+    @Test(arguments: ["10.0.2.1", "2001:db8:2::1"])
+    func ofTheHostsAddressTheUpperPortsAreLed(text: String) throws {
+        var traffic = OwnedTraffic()
+        traffic.besideHost = [address(text)]
+        try program.own(traffic, hostAddresses: [address(text)])
+        let server = address(text.contains(":") ? "2001:db8:2::11" : "10.0.2.11")
+        for (port, passes) in [(80, false), (60_999, false), (61_000, true), (65_535, true)] {
+            for number in [UInt8(6), 17, 132] {
+                let reply = TestFrames.packet(number, from: server, to: address(text), TestFrames.ports(53, port))
+                #expect(try program.redirects(reply) == passes)
+            }
+        }
+    }
+
     /// The director's own connection to a real server is answered to the host itself, even where the host owns the VIP.
     @Test func whatAServerSendsToTheHostStaysThere() throws {
         let host = address("10.0.2.1")
