@@ -42,6 +42,9 @@ extension Fairlead.Run {
             options.connections = connections
         }
         if workers == nil { options.workers = file.workers }
+        guard !options.localClients || options.workerCount == 1 else {
+            throw Failure("\(config): workers: \(options.workerCount) does not go with --local-clients, which has one")
+        }
         // What the command line says of an interface, or of all, comes later and so wins.
         options.io = file.interfaces.compactMap { part in part.io.map { "\(part.name)=\($0)" } } + io
         if io.contains(where: { !$0.contains("=") }) { options.io = io }

@@ -71,7 +71,8 @@ extension Fairlead {
             }
             guard (1...64).contains(workerCount) else { throw ValidationError("--workers takes 1 to 64") }
             guard !localClients || workerCount == 1 else {
-                throw ValidationError("--local-clients goes with one worker, not \(workerCount): its device has one queue")
+                throw ValidationError(
+                    "--local-clients goes with one worker, not \(workerCount): its device has one queue")
             }
         }
 
