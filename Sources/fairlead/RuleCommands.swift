@@ -98,7 +98,8 @@ extension Fairlead {
         func run() throws {
             let seconds = drain?.seconds ?? 0
             try PlanExchange(command: "rollback", control: control, json: json).run(
-                RuleRequests.Rollback(steps: steps, drain: seconds, asText: !json), to: RuleRequests.rollback, wait: seconds)
+                RuleRequests.Rollback(steps: steps, drain: seconds, asText: !json), to: RuleRequests.rollback,
+                wait: seconds)
         }
     }
 

@@ -6,7 +6,9 @@ extension RuleKeeper {
         [
             RuleRequests.plan: { [self] body in Self.answer(body) { plan($0).shown(asText: $0.asText) } },
             RuleRequests.apply: { [self] body in await Self.answer(body) { await apply($0).shown(asText: $0.asText) } },
-            RuleRequests.rollback: { [self] body in await Self.answer(body) { await rollback($0).shown(asText: $0.asText) } },
+            RuleRequests.rollback: { [self] body in
+                await Self.answer(body) { await rollback($0).shown(asText: $0.asText) }
+            },
             RuleRequests.history: { [self] _ in Self.encode(history()) },
             RuleRequests.export: { [self] _ in Data(export().utf8) },
         ]
