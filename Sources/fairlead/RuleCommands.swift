@@ -26,7 +26,7 @@ private struct PlanExchange {
         } else {
             for warning in reply.warnings { fail(warning) }
             for error in reply.errors { fail(error) }
-            if let plan = reply.plan { print(plan.text, terminator: "") }
+            if let text = reply.text ?? reply.plan?.text { print(text, terminator: "") }
             if let undrained = reply.undrained, undrained > 0 {
                 fail("\(undrained) connections were left when the wait for them was over")
             }
@@ -53,7 +53,8 @@ extension Fairlead {
 
         func run() throws {
             try PlanExchange(command: "plan", control: control, json: json).run(
-                RuleRequests.Apply(name: file, text: try ConfigurationFiles.text(file)), to: RuleRequests.plan)
+                RuleRequests.Apply(name: file, text: try ConfigurationFiles.text(file), asText: !json),
+                to: RuleRequests.plan)
         }
     }
 
@@ -74,7 +75,7 @@ extension Fairlead {
         func run() throws {
             let seconds = drain?.seconds ?? 0
             try PlanExchange(command: "apply", control: control, json: json).run(
-                RuleRequests.Apply(name: file, text: try ConfigurationFiles.text(file), drain: seconds),
+                RuleRequests.Apply(name: file, text: try ConfigurationFiles.text(file), drain: seconds, asText: !json),
                 to: RuleRequests.apply, wait: seconds)
         }
     }
@@ -97,7 +98,8 @@ extension Fairlead {
         func run() throws {
             let seconds = drain?.seconds ?? 0
             try PlanExchange(command: "rollback", control: control, json: json).run(
-                RuleRequests.Rollback(steps: steps, drain: seconds), to: RuleRequests.rollback, wait: seconds)
+                RuleRequests.Rollback(steps: steps, drain: seconds, asText: !json), to: RuleRequests.rollback,
+                wait: seconds)
         }
     }
 

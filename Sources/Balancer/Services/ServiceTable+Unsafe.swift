@@ -233,8 +233,9 @@ public final class ServiceTable: @unchecked Sendable {
     private static func servers(
         of blocks: [ServiceBlock]
     ) -> (memory: UnsafeMutablePointer<ServiceLookupKey>, mask: Int, hasMarked: Bool) {
+        let count = blocks.reduce(0) { unsafe $0 + $1.record.pointee.count }
         var size = 16
-        while size < blocks.reduce(0, { unsafe $0 + $1.record.pointee.count }) * 2 + 2 { size *= 2 }
+        while size < count * 2 + 2 { size *= 2 }
         let memory = UnsafeMutablePointer<ServiceLookupKey>.allocate(capacity: size)
         unsafe memory.initialize(
             repeating: ServiceLookupKey(address: .anyV6, port: 0, transportProtocol: 0, mark: 0), count: size)

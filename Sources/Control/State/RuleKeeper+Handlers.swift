@@ -4,9 +4,11 @@ extension RuleKeeper {
     /// The routes of the control socket that it answers.
     public var handlers: [String: ControlServer.Handler] {
         [
-            RuleRequests.plan: { [self] body in Self.answer(body) { plan($0) } },
-            RuleRequests.apply: { [self] body in await Self.answer(body) { await apply($0) } },
-            RuleRequests.rollback: { [self] body in await Self.answer(body) { await rollback($0) } },
+            RuleRequests.plan: { [self] body in Self.answer(body) { plan($0).shown(asText: $0.asText) } },
+            RuleRequests.apply: { [self] body in await Self.answer(body) { await apply($0).shown(asText: $0.asText) } },
+            RuleRequests.rollback: { [self] body in
+                await Self.answer(body) { await rollback($0).shown(asText: $0.asText) }
+            },
             RuleRequests.history: { [self] _ in Self.encode(history()) },
             RuleRequests.export: { [self] _ in Data(export().utf8) },
         ]

@@ -19,12 +19,15 @@ public enum RuleRequests {
         public var text: String
         /// Seconds to wait for connections of destinations that go; `/plan` does not wait.
         public var drain: Double
+        /// Whether the plan is wanted as text only: of many changes that is much quicker; nil: no.
+        public var asText: Bool?
 
         /// From its parts.
-        public init(name: String, text: String, drain: Double = 0) {
+        public init(name: String, text: String, drain: Double = 0, asText: Bool? = nil) {
             self.name = name
             self.text = text
             self.drain = drain
+            self.asText = asText
         }
     }
 
@@ -34,11 +37,14 @@ public enum RuleRequests {
         public var steps: Int
         /// Seconds to wait for connections of destinations that go.
         public var drain: Double
+        /// As in `Apply`.
+        public var asText: Bool?
 
         /// From its parts.
-        public init(steps: Int, drain: Double = 0) {
+        public init(steps: Int, drain: Double = 0, asText: Bool? = nil) {
             self.steps = steps
             self.drain = drain
+            self.asText = asText
         }
     }
 
@@ -46,12 +52,22 @@ public enum RuleRequests {
     public struct Reply: Codable, Sendable {
         /// What changes or changed; nil when it came to nothing.
         public var plan: RulePlan?
+        /// In place of the plan its text, where that was asked for.
+        public var text: String?
         /// Why not: nothing has changed then. Lines.
         public var errors: [String] = []
         /// What `lint` would say without knowing the networks. Lines.
         public var warnings: [String] = []
         /// Connections that were left when the wait for them was over.
         public var undrained: Int?
+
+        /// The same with the plan's text in its place, if that is wanted.
+        func shown(asText: Bool?) -> Reply {
+            guard asText ?? false, let plan else { return self }
+            var reply = self
+            (reply.text, reply.plan) = (plan.text, nil)
+            return reply
+        }
     }
 
     /// From `/history`.

@@ -158,6 +158,11 @@ import Wire
                 let apply = Self.request(Self.other)
                 let plan = try decoder.decode(RuleRequests.Reply.self, from: try await send(apply, RuleRequests.plan))
                 #expect(plan.plan?.services.count == 1 && plan.errors.isEmpty)
+                var asText = apply
+                asText.asText = true
+                let shown = try decoder.decode(
+                    RuleRequests.Reply.self, from: try await send(asText, RuleRequests.plan))
+                #expect(shown.plan == nil && shown.text == plan.plan?.text)
                 let done = try decoder.decode(RuleRequests.Reply.self, from: try await send(apply, RuleRequests.apply))
                 #expect(done.plan == plan.plan)
                 let back = try decoder.decode(
