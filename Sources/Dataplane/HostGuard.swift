@@ -17,6 +17,24 @@ public protocol HostGuard: AnyObject, Sendable {
 }
 
 extension Engine {
+    /// What connections of deleted real servers need beside what the rules say: replies of NAT servers go on being
+    /// translated (`ip_vs_core.c`, `ip_vs_out_hook`), and requests to a service that was deleted are dropped rather than
+    /// the host's. Control thread.
+    public var departedTraffic: Set<DepartedTraffic> {
+        Set(
+            departedDestinations.compactMap { service, destination in
+                guard destination.method == .masquerading,
+                    case .address(let transportProtocol, let address, let port) = service
+                else { return nil }
+                let key = destination.key
+                let virtual = OwnedTraffic.Endpoint(
+                    transportProtocol: transportProtocol, address: address, port: port)
+                let server = OwnedTraffic.Endpoint(
+                    transportProtocol: transportProtocol, address: key.address, port: key.port == 0 ? port : key.port)
+                return DepartedTraffic(virtual: virtual, server: server)
+            })
+    }
+
     /// The traffic that the rules make ours. Control thread.
     ///
     /// - Parameter isHostAddress: whether the host has an address itself; of others every packet is ours, or none where the
@@ -62,6 +80,7 @@ extension Engine {
             if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
         }
         ownMarked(&traffic, &seen, isHostAddress)
+        if keys == nil { traffic.add(departedTraffic) }
         return traffic
     }
 
@@ -77,5 +96,24 @@ extension Engine {
             traffic.addresses.append(address)
             if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
         }
+    }
+}
+
+/// What the connections of a deleted real server are recognised by.
+public struct DepartedTraffic: Hashable, Sendable {
+    /// The service, which may be gone as well.
+    public var virtual: OwnedTraffic.Endpoint
+    /// The real server.
+    public var server: OwnedTraffic.Endpoint
+}
+
+extension OwnedTraffic {
+    /// Own this too, none of it twice.
+    mutating func add(_ departed: Set<DepartedTraffic>) {
+        guard !departed.isEmpty else { return }
+        let virtual = Set(virtual)
+        let servers = Set(servers)
+        self.virtual += Set(departed.map(\.virtual)).subtracting(virtual)
+        self.servers += Set(departed.map(\.server)).subtracting(servers)
     }
 }

@@ -191,7 +191,7 @@ final class Daemon: Service {
         try hostGuard?.update(GuardedTraffic(traffic, hostAddresses: hostAddresses))
         try localClients?.follow(traffic, engine, isAll: true)
         resolver.keepFresh(Set(traffic.servers.map(\.address) + traffic.errorsAbout + engine.directAddresses))
-        known = FollowedRules(revision: engine.revision)
+        known = FollowedRules(revision: engine.revision, departed: engine.departedTraffic)
         workers[0].announce(traffic.arpFor + traffic.ndFor)
     }
 
@@ -208,10 +208,11 @@ final class Daemon: Service {
         return true
     }
 
-    /// Own exactly what the rules say, where `include` left more. The filter is made while others may use the rules.
+    /// Own exactly what the rules say, where `include` left more, or connections of deleted real servers have ended. The filter is made while others may use the rules.
     private func tighten() throws {
         let (revision, traffic) = rules.withLock { known in
-            (engine.revision, known.added.isEmpty ? nil : ownedTraffic())
+            let isExact = known.added.isEmpty && known.departed == engine.departedTraffic
+            return (engine.revision, isExact ? nil : ownedTraffic())
         }
         guard let traffic else { return }
         let filter = SocketFilter(traffic, leaving: PacketSocket.roomForMore)

@@ -1,4 +1,5 @@
 import Balancer
+import Dataplane
 
 /// What ports and guard know of the rules.
 struct FollowedRules {
@@ -6,6 +7,8 @@ struct FollowedRules {
     var revision: UInt64?
     /// Services whose traffic they were given in addition, since they were last given exactly what the rules say.
     var added: Set<ServiceKey> = []
+    /// What they were given for connections of deleted real servers.
+    var departed: Set<DepartedTraffic> = []
 
     /// Up to so many services and destinations, ports and guard are given everything after each change: it takes a few
     /// milliseconds. With more, they are given what is new at once, and within a second exactly what is left.

@@ -54,6 +54,26 @@ import Wire
         #expect(traffic.addresses == [TestDirector.virtual.address] && traffic.arpFor == traffic.addresses)
     }
 
+    /// A real server that is deleted while a connection lives: its replies stay ours, as the kernel goes on translating
+    /// them, and requests stay ours where the service is deleted as well.
+    @Test func coversConnectionsOfDeletedServers() throws {
+        let bed = try TestDirector()
+        let key = TestDirector.key(TestDirector.virtual, IPProtocol.tcp)
+        try bed.serve(TestDirector.virtual, IPProtocol.tcp, ["10.0.2.11:8080"])
+        let server = try #require(bed.engine.service(key)?.destinations.first)
+        let state = bed.engine.slots.destination(server.slot)
+        state.bind(isTemplate: false, isActive: true)
+        try bed.engine.deleteDestination(server.destination.key, of: key)
+        func traffic() -> OwnedTraffic { bed.engine.ownedTraffic { bed.snapshot.isLocal($0) } }
+        #expect(traffic().servers.map { "\($0.address) \($0.port)" } == ["10.0.2.11 8080"])
+        #expect(traffic().virtual.count == 1)
+        try bed.engine.deleteService(key)
+        #expect(traffic().virtual.map(\.port) == [80])
+        #expect(traffic().addresses.isEmpty, "the address itself is no longer ours")
+        state.unbind(isTemplate: false, isActive: true)
+        #expect(traffic() == OwnedTraffic())
+    }
+
     /// Whole addresses that are marked for a service are virtual addresses; prefixes are routed here.
     @Test func coversMarkedTraffic() throws {
         let bed = try TestDirector()

@@ -27,6 +27,13 @@ struct DestinationTrash {
         items.removeValue(forKey: Key(service: service, destination: key))?.rule
     }
 
+    /// Those that connections still use, in no order.
+    func inUse(_ slots: StateSlots) -> [(service: ServiceKey, destination: Destination)] {
+        items.filter { slots.destination($0.value.rule.slot).references > 0 }.map {
+            ($0.key.service, $0.value.rule.destination)
+        }
+    }
+
     /// Slots of destinations that are idle for long enough, and are let go.
     mutating func expired(milliseconds: UInt64, _ slots: StateSlots) -> [UInt32] {
         var gone: [UInt32] = []

@@ -80,6 +80,8 @@ public final class Engine: @unchecked Sendable {
     /// Rules that mark packets, in order.
     public internal(set) var markRules: [MarkRule] = []
     var trash = DestinationTrash()
+    /// Deleted destinations that connections still use, in no order. Control thread.
+    public var departedDestinations: [(service: ServiceKey, destination: Destination)] { trash.inUse(slots) }
     var batch = RuleBatch()
     /// Services that changed since somebody asked; nil: too much to name.
     var changed: Set<ServiceKey>? = []
