@@ -292,7 +292,7 @@ final class Daemon: Service {
                 return reply.encoded
             },
             ExplainRequest.route: { [worker] body in await ExplainRequest.answer(body, worker) },
-            StatusReport.route: { [self] _ in StatusReport(engine, worker, ports).encoded },
+            StatusReport.route: { [self] _ in rules.withLock { _ in StatusReport(engine, worker, ports) }.encoded },
             DrainRequest.route: { [self] body in
                 let reply = rules.withLock { _ in
                     engine.advance(milliseconds: Worker.milliseconds)

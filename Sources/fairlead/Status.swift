@@ -1,5 +1,6 @@
 import ArgumentParser
 import Balancer
+import Configuration
 import Control
 import Dataplane
 import Foundation
@@ -14,12 +15,21 @@ struct StatusReport: Codable {
         var received, transmitted, receiveDrops, transmitDrops: UInt64
     }
 
+    /// A local address of FULLNAT: its service, ports in use and free, connections that found none free.
+    struct PoolReport: Codable {
+        var service, address: String
+        var used, free: UInt32
+        var exhausted: UInt64
+    }
+
     var received, waiting, made, evicted: UInt64
     var ends: [String: UInt64]
     var drops: [String: UInt64]
     var connections, capacity: Int
     var ports: [PortReport]
+    var pools: [PoolReport]
 
+    /// Under the lock that rules are changed under.
     init(_ engine: Engine, _ worker: Worker, _ ports: [PacketSocket]) {
         let counters = worker.counters
         received = counters.received
@@ -35,6 +45,13 @@ struct StatusReport: Codable {
             return PortReport(
                 name: port.name, received: statistics.received, transmitted: statistics.transmitted,
                 receiveDrops: statistics.receiveDrops, transmitDrops: statistics.transmitDrops)
+        }
+        pools = engine.services().flatMap { status in
+            status.localAddresses.map { local in
+                PoolReport(
+                    service: status.service.key.title, address: "\(local.address)", used: local.connections,
+                    free: local.free, exhausted: local.exhausted)
+            }
         }
     }
 
@@ -78,6 +95,11 @@ extension Fairlead {
                 print(
                     "port \(port.name): received \(port.received), transmitted \(port.transmitted), "
                         + "lost before us \(port.receiveDrops), not sent \(port.transmitDrops)")
+            }
+            for pool in report.pools {
+                print(
+                    "local address \(pool.address) of \(pool.service): ports in use \(pool.used), free \(pool.free), "
+                        + "none left for \(pool.exhausted)")
             }
         }
     }
