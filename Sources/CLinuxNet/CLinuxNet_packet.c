@@ -43,6 +43,11 @@ int CLinuxNet_bindPacketSocket(int socket, int interfaceIndex) {
     return bind(socket, (const struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
 }
 
+int CLinuxNet_receiveAllMulticast(int socket, int interfaceIndex) {
+    struct packet_mreq membership = {.mr_ifindex = interfaceIndex, .mr_type = PACKET_MR_ALLMULTI};
+    return setsockopt(socket, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &membership, sizeof membership) < 0 ? -errno : 0;
+}
+
 int CLinuxNet_setOption(int socket, int level, int option, int value) {
     return setsockopt(socket, level, option, &value, sizeof value) < 0 ? -errno : 0;
 }

@@ -46,6 +46,19 @@ extension Director {
         end(victim)
     }
 
+    /// A new entry in the table in the place of `replaced`, whose counts end when those of the new one have begun.
+    mutating func makeInPlace(_ fields: EntryFields, timeout: Tick, binding: FullNATBinding?) -> Making {
+        guard let old = replaced else { return make(fields, timeout: timeout, binding: binding) }
+        replaced = nil
+        let isOurs = table.remove(old)
+        let made = make(fields, timeout: timeout, binding: binding)
+        if isOurs {
+            release(old)
+            expiry.retire(old)
+        }
+        return made
+    }
+
     /// End an entry now.
     mutating func end(_ entry: ConnectionEntry) {
         guard unbind(entry) else { return }
@@ -69,11 +82,17 @@ extension Director {
     /// somebody else did.
     private mutating func unbind(_ entry: ConnectionEntry) -> Bool {
         guard table.remove(entry) else { return false }
+        release(entry)
+        return true
+    }
+
+    /// What an entry that was taken out of the table holds: its local port, its template, its destination's counts.
+    @inline(__always)
+    private func release(_ entry: ConnectionEntry) {
         if entry.localPort != 0 { giveBack(entry.localEndpoint, transportProtocol: entry.transportProtocol) }
         if let control = entry.control { table.release(control: control, of: entry) }
         slots.destination(entry.destinationSlot).unbind(
             isTemplate: entry.kind.contains(.template), isActive: entry.flags.contains(.active))
-        return true
     }
 
     /// End a one-packet entry, which was never in the table.

@@ -9,8 +9,7 @@ extension Director {
     ) {
         var entry = found
         if let old = entry, isScheduledAnew(old, frame, packet, transport) {
-            if old.controlled == 0 { end(old) }
-            entry = nil
+            return scheduleAnew(&frame, packet, transport, old)
         }
         if let old = entry, !slots.destination(old.destinationSlot).isServing {
             if slots.destination(old.destinationSlot).isAvailable {
@@ -28,6 +27,20 @@ extension Director {
             return carry(&frame, packet, entry, transport)
         }
         schedule(&frame, packet, transport)
+    }
+
+    /// Schedule a packet whose entry is finished. As in the kernel, where the old entry's timer ends it a moment later, it
+    /// still counts at its real server while the scheduler looks, and until the new one is bound.
+    @inline(never)
+    private mutating func scheduleAnew(
+        _ frame: inout Frame, _ packet: PacketDescription, _ transport: Transport, _ old: ConnectionEntry
+    ) {
+        if old.controlled == 0 { replaced = old }
+        schedule(&frame, packet, transport)
+        guard let old = replaced else { return }
+        // Nothing took its place.
+        replaced = nil
+        end(old)
     }
 
     /// Count a client's packet, move the state, and send it to the entry's real server.
@@ -82,14 +95,16 @@ extension Director {
     private func isScheduledAnew(
         _ entry: ConnectionEntry, _ frame: Frame, _ packet: PacketDescription, _ transport: Transport
     ) -> Bool {
-        let mode = settings[.connReuseMode]
-        guard mode != 0, !packet.isFragment,
+        guard !packet.isFragment,
             transport.opens(flags: packet.flags, transport: frame.bytes.dropping(packet.transportOffset))
         else { return false }
         let destination = slots.destination(entry.destinationSlot)
         if settings[.expireNodestConn] != 0, destination.weight == 0 { return true }
         // A SYN again of a handshake that goes on, while the real server may have answered, is none of these.
         if destination.flags.contains(.draining), !entry.isEmbryonic { return true }
-        return transport.isFinished(entry.state, flags: entry.flags, reuseMode: mode)
+        // One under a template stays with it (`ip_vs_core.c`, `is_new_conn_expected`).
+        guard entry.control == nil else { return false }
+        let mode = settings[.connReuseMode]
+        return mode != 0 && transport.isFinished(entry.state, flags: entry.flags, reuseMode: mode)
     }
 }

@@ -117,7 +117,7 @@ extension Director {
             virtual: DestinationKey(address: key.destination, port: key.destinationPort), destination: server,
             destinationSlot: destination.slot, serviceSlot: record.slot, state: 0,
             flags: method == .masquerading || method == .fullNAT ? .none : .noOutput)
-        let made = make(fields, timeout: Ticks.seconds(3), binding: binding)
+        let made = makeInPlace(fields, timeout: Ticks.seconds(3), binding: binding)
         if case .made(let entry) = made { return (entry, true) }
         if let binding { giveBack(binding.local, transportProtocol: key.transportProtocol) }
         if case .exists(let other) = made { return (other, false) }

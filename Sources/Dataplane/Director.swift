@@ -48,6 +48,8 @@ public struct Director: ~Copyable {
     var random: UInt64
     var identification: UInt16 = 1
     var lastRedirect: Tick?
+    /// The finished entry whose place in the table the packet at hand's new one takes; nil: none.
+    var replaced: ConnectionEntry?
     /// Datagrams whose fragments have not all come.
     var fragments = Fragments()
     /// The complete datagram that the packet at hand is, a place in `fragments`; nil: it came in one piece.

@@ -12,8 +12,11 @@ public struct ExplainedPacket: Sendable {
     public init(_ trace: DecisionTrace, interface: Int, received: [UInt8], sent: [[UInt8]]) {
         var lines: [String] = []
         var end = "forward"
+        var service: ServiceRecord?
         for place in 0..<trace.count {
             lines.append(Self.sentence(trace[place], interface: interface))
+            if case .service(let record) = trace[place] { service = record }
+            if case .made(let entry) = trace[place], let service { lines += Self.masquerade(entry, service) }
             if case .drop(let reason) = trace[place] { end = "drop(\(reason.name))" }
             if case .pass = trace[place] { end = sent.isEmpty ? "pass" : "reply" }
         }
@@ -43,9 +46,10 @@ public struct ExplainedPacket: Sendable {
         case .received(let packet):
             let key = packet.key
             let flags = packet.transportProtocol == IPProtocol.tcp ? ", flags \(flags(packet.flags))" : ""
+            let mark = packet.mark == 0 ? "" : ", mark \(packet.mark) by a rule that marks packets"
             return "received on interface \(interface): \(protocolName(key.transportProtocol)) "
                 + "\(endpoint(key.source, key.sourcePort)) > \(endpoint(key.destination, key.destinationPort)), "
-                + "\(packet.networkLength) bytes, TTL \(packet.timeToLive)\(flags)"
+                + "\(packet.networkLength) bytes, TTL \(packet.timeToLive)\(flags)\(mark)"
         case .noService:
             return "no virtual service has this protocol, address and port"
         case .service(let record):
@@ -94,6 +98,27 @@ public struct ExplainedPacket: Sendable {
         "\(endpoint(entry.client, entry.clientPort)) -> \(endpoint(entry.virtual, entry.virtualPort)) -> "
             + "\(endpoint(entry.destination, entry.destinationPort)), \(entry.method.listedName)"
             + (entry.localPort == 0 ? "" : ", local \(endpoint(entry.local, entry.localPort))")
+    }
+
+    /// Why a new connection to a NAT destination leaves under a local address.
+    private static func masquerade(_ entry: ConnectionEntry, _ service: ServiceRecord) -> [String] {
+        guard entry.isFullNAT, let rule = service.masquerade else { return [] }
+        for place in 0..<service.count {
+            let destination = service.destination(place)
+            guard destination.slot == entry.destinationSlot, destination.method == .masquerading else { continue }
+            return ["its client is masqueraded: \(reason(rule, isLoop: entry.client == entry.destination))"]
+        }
+        return []
+    }
+
+    private static func reason(_ rule: MasqueradeRule, isLoop: Bool) -> String {
+        if isLoop { return "it is the real server itself" }
+        switch rule {
+        case .loops: return "it is the real server itself"
+        case .outside(let prefix): return "it is outside \(prefix)"
+        case .nodePort: return "the service is at an address of the node"
+        case .all: return "all clients of the service are"
+        }
     }
 
     private static func scheduled(_ record: ServiceRecord, _ place: Int?, _ slots: StateSlots) -> String {

@@ -332,7 +332,9 @@ final class Daemon: Service {
                 return reply.encoded
             },
             ExplainRequest.route: { [workers] body in await ExplainRequest.answer(body, workers) },
-            StatusReport.route: { [self] _ in StatusReport(engine, workers, ports, localClients?.port).encoded },
+            StatusReport.route: { [self] _ in
+                rules.withLock { _ in StatusReport(engine, workers, ports, localClients?.port) }.encoded
+            },
             DrainRequest.route: { [self] body in
                 let reply = rules.withLock { _ in
                     engine.advance(milliseconds: Worker.milliseconds)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Balancer
+import Configuration
 import Control
 import Dataplane
 import Foundation
@@ -33,12 +34,22 @@ struct StatusReport: Codable {
         }
     }
 
+    /// A local address of FULLNAT: its service, ports in use and free, connections that found none free.
+    struct PoolReport: Codable {
+        var service, address: String
+        var used, free: UInt32
+        var exhausted: UInt64
+    }
+
     var received, waiting, made, evicted: UInt64
     var ends: [String: UInt64]
     var drops: [String: UInt64]
     var connections, capacity, workers: Int
     var ports: [PortReport]
+    var pools: [PoolReport]
 
+    /// Under the lock that rules are changed under.
+    ///
     /// - Parameters:
     ///   - ports: Those of each worker.
     ///   - localPort: By which the host's own connections come.
@@ -59,6 +70,13 @@ struct StatusReport: Codable {
         self.ports =
             (ports.first ?? []).indices.map { slot in PortReport(ports.map { $0[slot] }) }
             + [localPort].compactMap(\.self).map { PortReport([$0], kind: .tun, details: "the host's own connections") }
+        pools = engine.services().flatMap { status in
+            status.localAddresses.map { local in
+                PoolReport(
+                    service: status.service.key.title, address: "\(local.address)", used: local.connections,
+                    free: local.free, exhausted: local.exhausted)
+            }
+        }
     }
 
     var encoded: Data { (try? JSONEncoder().encode(self)) ?? Data() }
@@ -101,6 +119,11 @@ extension Fairlead {
                 print(
                     "port \(port.name) (\(port.kind)): received \(port.received), transmitted \(port.transmitted), "
                         + "lost before us \(port.receiveDrops), not sent \(port.transmitDrops)")
+            }
+            for pool in report.pools {
+                print(
+                    "local address \(pool.address) of \(pool.service): ports in use \(pool.used), free \(pool.free), "
+                        + "none left for \(pool.exhausted)")
             }
         }
     }

@@ -131,7 +131,9 @@ import Wire
     func withoutAPortTheConnectionIsTurnedAway(parties: FullNATParties) throws {
         let bed = try FullNATBed(parties)
         let pool = try #require(bed.pool)
+        #expect(bed.status.map(\.free) == [UInt32(LocalPortRing.ports)])
         for _ in 0..<LocalPortRing.ports { _ = pool.take(isV4: true, transportProtocol: IPProtocol.tcp) }
+        #expect(bed.status.map(\.free) == [0])
         #expect(bed.forward(bed.request(.tcp(.syn))).isEmpty)
         #expect(bed.director.counters.total(DropReason.noLocalPort) == 1 && bed.director.isAccountedFor)
         #expect(bed.status.map(\.exhausted) == [1] && bed.status.map(\.connections) == [UInt32(LocalPortRing.ports)])

@@ -51,6 +51,38 @@ import Wire
         #expect(packet.lines.contains("rewritten source address: 0a00020b -> cb007150"))
     }
 
+    /// The local address that a connection leaves under, and why a NAT destination's does; a FULLNAT destination's has no
+    /// reason but its method.
+    @Test func tellsWhyAClientIsMasqueraded() throws {
+        let local = IPAddress(v4: 0x0a00_02c8)
+        let key = TestDirector.key(TestDirector.virtual, IPProtocol.tcp)
+        for (method, reasons) in [
+            (ForwardingMethod.masquerading, ["its client is masqueraded: it is outside 10.100.0.0/16"]), (.fullNAT, []),
+        ] {
+            let bed = try TestDirector()
+            var service = VirtualService(key: key, scheduler: .rr)
+            service.masquerade = .outside(try #require(AddressPrefix("10.100.0.0/16")))
+            try bed.engine.addService(service)
+            try bed.engine.addLocalAddress(local, to: key)
+            let server = DestinationKey(address: IPAddress(v4: 0x0a00_020b), port: 8080)
+            try bed.engine.addDestination(Destination(key: server, method: method), to: key)
+            let packet = try explain(bed, TestDirector.request(.syn).frame())
+            #expect(
+                packet.lines.contains(
+                    "a connection entry was made: 198.51.100.1:40000 -> 203.0.113.80:80 -> 10.0.2.11:8080, FullNat, "
+                        + "local 10.0.2.200:1024"))
+            #expect(packet.lines.filter { $0.contains("masqueraded") } == reasons)
+        }
+    }
+
+    @Test func tellsOfAMark() throws {
+        let bed = try TestDirector()
+        #expect(bed.mark(MarkRule(destination: TestDirector.virtual.address, mark: 7)))
+        try bed.serve()
+        let packet = try explain(bed, TestDirector.request(.syn).frame())
+        #expect(packet.lines.first?.hasSuffix("flags SYN, mark 7 by a rule that marks packets") == true)
+    }
+
     @Test func tellsOfOtherEnds() throws {
         let bed = try TestDirector()
         try bed.serve(TestDirector.virtual, IPProtocol.tcp, ["10.0.2.20:80"])

@@ -711,3 +711,33 @@ def x_drain(f):
     for r in SRV: b.cmd("ipvsadm -d -t %s:80 -r %s:80" % (VIP, r)); b.cmd("ipvsadm -d -u %s:53 -r %s:53" % (VIP, r)); b.cmd("ipvsadm -d -t %s:81 -r %s:81" % (VIP, r))
     b.sleep(2); x.c("A"); u.c("", b"q"); y.c("A"); x.s("A") if x.be else None
     b.finish()
+@scenario
+def x_reuse_counts(f):
+    """A SYN on a finished connection: the old entry still counts while the scheduler looks, for thresholds and for lc."""
+    b = mk(f, svc(servers=SRV[:1], dextra="-x 1") + svc("lc", port=81, servers=SRV[:2]) + svc("nq", port=82, servers=SRV[:2]))
+    x = Flow(b, C1, 40000, isn=1); x.open(); x.c("R")
+    b.comment("at its threshold by the old entry alone"); x.c("S"); x.c("S")
+    for port in (81, 82):
+        y = Flow(b, C1, 40001, vport=port, isn=5); y.open(); y.c("R"); y.c("S")
+        y.s("SA"); y.c("R"); y.c("S")
+    b.finish()
+
+
+@scenario
+def x_reuse_drained(f):
+    """A SYN on a connection of a server with weight 0, expire_nodest_conn=1, whatever conn_reuse_mode says; then the
+    same with a threshold of two and a template."""
+    b = mk(f, svc(servers=SRV[:2]) + svc(port=81, servers=SRV[:1], extra="-p 300", dextra="-x 3 -y 2") +
+           ["busybox sysctl -w net.ipv4.vs.expire_nodest_conn=1", "busybox sysctl -w net.ipv4.vs.conn_reuse_mode=0"])
+    x = Flow(b, C1, 40000, isn=1); x.open()
+    y = Flow(b, C1, 40001, isn=1); y.open()
+    b.cmd("ipvsadm -e -t %s:80 -r 10.0.2.12:80 -m -w 0" % VIP)
+    for z in (x, y): z.c("A"); z.c("S"); z.s("SA")
+    b.cmd("busybox sysctl -w net.ipv4.vs.conn_reuse_mode=1")
+    fl = [Flow(b, C1, 41000 + i, vport=81, isn=9) for i in range(3)]
+    for z in fl: z.open()
+    fl[0].c("R"); fl[0].c("S"); fl[1].c("R"); b.sleep(12)
+    fl[0].c("S"); fl[2].c("R"); fl[2].c("S")
+    Flow(b, "198.51.100.77", 40000, vport=81).c("S")
+    b.finish()
+

@@ -12,9 +12,14 @@ extension Engine {
         ServiceStatus(
             service: rule.service, counters: rule.traffic.counters, rates: rule.traffic.rates,
             destinations: rule.destinations.map { status($0) },
-            localAddresses: (rule.pool?.addresses ?? []).map {
-                LocalAddressStatus(address: $0.address, connections: UInt32($0.inUse), exhausted: $0.exhausted)
-            })
+            localAddresses: (rule.pool?.addresses ?? []).map { status($0) })
+    }
+
+    private func status(_ local: LocalAddress) -> LocalAddressStatus {
+        let used = local.inUse
+        return LocalAddressStatus(
+            address: local.address, connections: UInt32(used), free: UInt32(max(local.ports - used, 0)),
+            exhausted: local.exhausted)
     }
 
     private func status(_ rule: DestinationRule) -> DestinationStatus {

@@ -129,6 +129,8 @@ final class LocalAddress: @unchecked Sendable {
 
     /// Ports in use, of all transports.
     var inUse: Int { Transport.allCases.reduce(0) { $0 + (reference.ring($1.rawValue)?.inUse ?? 0) } }
+    /// Ports of all transports that services use it for, in use or not.
+    var ports: Int { Transport.allCases.count { reference.ring($0.rawValue) != nil } * LocalPortRing.ports }
     /// Connections that found no port free here.
     var exhausted: UInt64 { unsafe cell.pointee.exhausted.load(ordering: .relaxed) }
 }

@@ -16,13 +16,16 @@ public struct LocalAddressStatus: Hashable, Sendable {
     public var address: IPAddress
     /// Ports of it in use, by whichever services share it.
     public var connections: UInt32
+    /// Ports of it that are free, of the transports that services use it for.
+    public var free: UInt32
     /// New connections turned away because no port of it was free.
     public var exhausted: UInt64
 
     /// From its parts.
-    public init(address: IPAddress, connections: UInt32 = 0, exhausted: UInt64 = 0) {
+    public init(address: IPAddress, connections: UInt32 = 0, free: UInt32 = 0, exhausted: UInt64 = 0) {
         self.address = address
         self.connections = connections
+        self.free = free
         self.exhausted = exhausted
     }
 }

@@ -42,6 +42,10 @@ int CLinuxNet_openPacketSocket(void);
 /// bind(2) to an interface with ETH_P_ALL: frames of every protocol arrive from here on. Returns 0 or -errno.
 int CLinuxNet_bindPacketSocket(int socket, int interfaceIndex);
 
+/// PACKET_ADD_MEMBERSHIP with PACKET_MR_ALLMULTI: the device hands over frames to all groups while the socket is open.
+/// Returns 0 or -errno.
+int CLinuxNet_receiveAllMulticast(int socket, int interfaceIndex);
+
 /// setsockopt(2) with an int. Returns 0 or -errno.
 int CLinuxNet_setOption(int socket, int level, int option, int value);
 

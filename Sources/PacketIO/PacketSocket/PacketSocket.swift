@@ -88,6 +88,7 @@ public final class PacketSocket: Port, @unchecked Sendable {
         name = interface
         interfaceIndex = index
         capabilities = PortCapabilities(mtu: mtu, carriesPartialChecksums: true, carriesSuperFrames: true)
+        try socket.receiveAllMulticast(interfaceIndex: index, action: action)
         try socket.bind(interfaceIndex: index, action: action)
         if let first {
             let group = try first.socket.fanoutGroup(action: action)

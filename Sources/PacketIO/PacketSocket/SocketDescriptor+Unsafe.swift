@@ -55,6 +55,13 @@ struct SocketDescriptor: ~Copyable {
         guard status == 0 else { throw PortError("share frames of \(action)", errno: -status) }
     }
 
+    /// Have the interface take in all multicast, for as long as the socket is open: neighbour solicitations for addresses
+    /// that only we have go to groups that the host has not joined, and a device that filters would keep them from us.
+    func receiveAllMulticast(interfaceIndex: Int32, action: String) throws(PortError) {
+        let status = CLinuxNet_receiveAllMulticast(number, interfaceIndex)
+        guard status == 0 else { throw PortError("take in multicast on \(action)", errno: -status) }
+    }
+
     /// Set all options; before the socket is bound.
     /// - Returns: whether the kernel hands over what this host sends, having no PACKET_IGNORE_OUTGOING.
     func prepare(_ settings: PacketSocket.Settings, action: String) throws(PortError) -> Bool {

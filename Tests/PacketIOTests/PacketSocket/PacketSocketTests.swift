@@ -75,6 +75,23 @@ struct PacketSocketTests {
         #expect(receive(3, from: port) == sent)
     }
 
+    /// Devices that filter hand over only the groups that somebody asked for; those of neighbour solicitations for our
+    /// addresses are among none of the host's.
+    @Test func theInterfaceTakesInAllMulticastWhileASocketIsOpen() throws {
+        func takesAll() throws -> Bool {
+            let flags = try network.run("director", "cat /sys/class/net/eth0/flags")
+                .trimmingCharacters(in: .whitespacesAndNewlines).dropFirst(2)
+            // IFF_ALLMULTI
+            return try #require(UInt32(flags, radix: 16)) & 0x200 != 0
+        }
+        #expect(try !takesAll())
+        var port: PacketSocket? = try open(.nothing)
+        #expect(try takesAll())
+        withExtendedLifetime(port) {}
+        port = nil
+        #expect(try !takesAll())
+    }
+
     @Test func ownFramesAreNotReceived() throws {
         let port = try open()
         let second = try open()
