@@ -37,6 +37,7 @@ struct Fairlead: AsyncParsableCommand {
         discussion: """
             `fairlead ipvsadm …`, or the same program called as `ipvsadm`, takes ipvsadm's command line.
             """,
+        version: "fairlead 0.1.0",
         subcommands: [
             Run.self,
             Ipvsadm.self,

@@ -34,11 +34,16 @@ import Testing
         #expect(facts.isSuperFrame)
         #expect(
             facts.segmentation == (isV6 ? OffloadFacts.Segmentation.tcpv6 : OffloadFacts.Segmentation.tcpv4))
-        #expect(facts.segmentSize == UInt16(1500 - network - 24))
+        #expect(facts.segmentSize == UInt16(1280 - network - 24))
         #expect(facts.headerLength == UInt16(14 + network + 24))
         #expect(facts.needsChecksum)
         #expect(facts.checksumStart == UInt16(14 + network))
         #expect(facts.checksumOffset == 16)
+    }
+
+    @Test func segmentsFitTheInterface() {
+        #expect(facts(build(IPProtocol.tcp, isV6: false, payload: 9000), mtu: 900).segmentSize == 900 - 44)
+        #expect(!facts(build(IPProtocol.tcp, isV6: false, payload: 9000), mtu: 44).isSuperFrame)
     }
 
     @Test(arguments: [false, true]) func oneThatFitsIsNot(isV6: Bool) {
