@@ -19,6 +19,8 @@ final class Daemon: Service {
     private let monitor: RoutingMonitor
     /// The ports of each worker, in the order of the interfaces.
     private let ports: [[any InterfacePort]]
+    /// How each interface's frames are taken, and why; said once the daemon runs.
+    private let choices: [String]
     private let workers: [Worker]
     private let resolver: MonitorResolver
     private let hostGuard: Guard?
@@ -39,7 +41,7 @@ final class Daemon: Service {
         localClients = try options.localClients ? LocalClientPart() : nil
         monitor = try RoutingMonitor(
             interfaces: options.interface, localClients: localClients == nil ? nil : LocalClientPart.device)
-        ports = try Self.open(options, logger)
+        (ports, choices) = try Self.open(options)
         engine = Engine(
             EngineConfiguration(
                 entries: options.connections, workers: ports.count,
@@ -71,15 +73,16 @@ final class Daemon: Service {
     }
 
     /// Open every interface for every worker.
-    private static func open(_ options: Fairlead.Run, _ logger: Logger) throws -> [[any InterfacePort]] {
+    private static func open(_ options: Fairlead.Run) throws -> (ports: [[any InterfacePort]], choices: [String]) {
         var ports = [[any InterfacePort]](repeating: [], count: options.workerCount)
+        var choices: [String] = []
         for interface in options.interface {
             let opened = try options.portChoice(interface).open(interface: interface, workers: ports.count)
             for (worker, port) in opened.ports.enumerated() { ports[worker].append(port) }
             guard let port = opened.ports.first else { continue }
-            logger.notice("\(interface): \(port.kind.name) (\(opened.reason)); \(port.details)")
+            choices.append("\(interface): \(port.kind.name) (\(opened.reason)); \(port.details)")
         }
-        return ports
+        return (ports, choices)
     }
 
     /// Have the kernel keep the host's stack silent on the interfaces whose ports leave it a copy.
@@ -265,7 +268,9 @@ final class Daemon: Service {
             }
             group.addTask {
                 try await cancelWhenGracefulShutdown {
-                    try await server.run(ready: { [socketPath = self.socketPath] in
+                    try await server.run(ready: {
+                        [socketPath = self.socketPath, choices = self.choices, logger = self.logger] in
+                        for choice in choices { logger.notice("\(choice)") }
                         Host.announceReady("fairlead: ready, control socket \(socketPath)")
                     })
                 }
