@@ -7,6 +7,7 @@ final class ForwardingCheck {
     private let path: Path
     private let sendsSuperFrames: Bool
     private var recorders: [RunningProgram] = []
+    private var firstQueryPort = 20001
     private static let servers = (1...3).map { "server\($0)" }
 
     /// - Parameter sendsSuperFrames: Whether the client's interface is to send any.
@@ -87,8 +88,14 @@ final class ForwardingCheck {
 
     private var arrivals: [Int] { recorders.flatMap(\.numbers) }
 
+    /// A port of its own for each query: of ports taken at random two may be one, and one connection entry. It is
+    /// asked twice within a moment, so the second time goes on with other ports.
     func namesAreAnswered() async throws {
-        let queries = try lab.write(String(repeating: "whoami.test TXT\n", count: 6), to: "queries")
+        let unspecified = path.twoArmed.contains(":") ? "::" : "0.0.0.0"
+        let ports = firstQueryPort..<firstQueryPort + 6
+        firstQueryPort = ports.upperBound
+        let lines = ports.map { "whoami.test TXT -b \(unspecified)#\($0)\n" }
+        let queries = try lab.write(lines.joined(), to: "queries")
         let answers = try await at("client", "dig +short +tries=1 +time=10 @\(path.twoArmed) -f \(queries)")
         let shares = Dictionary(answers.lines.map { ($0, 1) }, uniquingKeysWith: +)
         #expect(shares == ["\"server1\"": 2, "\"server2\"": 2, "\"server3\"": 2], "\(path): \(answers)")
