@@ -17,7 +17,8 @@ import sys
 import threading
 import time
 
-from bench import Failed, Lab
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Benchmarks" / "Through"))
+from lab import Failed, Lab  # noqa: E402
 
 VIRTUAL, SERVER, ECHO_PORT = "198.18.10.80", "198.18.2.11", 7
 READY = "fairlead: ready, control socket "
@@ -208,7 +209,7 @@ def measure(lab, daemon, files, options):
 
 
 def report(figures, options):
-    """Print the table; whether every line meets its target."""
+    """Print the table; whether every line meets its target. The times of a quick run are no matter."""
     rows = []
     for name in ["apply", "one more destination", "-Ln", "plan"]:
         median = statistics.median(figures[name])
@@ -229,7 +230,7 @@ def report(figures, options):
         p50, p99 = (statistics.median(turn[part] for turn in figures[name]) for part in ["p50", "p99"])
         print(f"round trip, {name}: p50 {p50:.0f} us, p99 {p99:.0f} us")
     print(f"apply with nothing to change: {statistics.median(figures['nothing to apply']) * 1000:.1f} ms")
-    return all(row[3] for row in rows)
+    return lost == 0 if options.quick else all(row[3] for row in rows)
 
 
 def main():
@@ -246,7 +247,7 @@ def main():
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.services, options.seconds = 2, 200, 1
-    lab = Lab(options.lab, options.scratch)
+    lab = Lab(options.lab, "nat", options.scratch)
     paths = {name: options.scratch / f"{name}.yaml" for name in ["one", "all"]}
     paths["one"].write_text(configuration(0, options.destinations))
     paths["all"].write_text(configuration(options.services, options.destinations))

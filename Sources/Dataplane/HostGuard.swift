@@ -45,31 +45,13 @@ extension Engine {
     ) -> OwnedTraffic {
         var traffic = OwnedTraffic()
         var seen: Set<IPAddress> = []
-        for status in keys.map({ $0.compactMap { service($0) } }) ?? services() {
-            for destination in status.destinations where destination.destination.method != .fullNAT {
-                let key = destination.destination.key
-                guard case .address(let transportProtocol, _, let port) = status.service.key else {
-                    for transport in Transport.allCases {
-                        traffic.servers.append(
-                            OwnedTraffic.Endpoint(
-                                transportProtocol: transport.rawValue, address: key.address, port: key.port))
-                    }
-                    continue
-                }
-                if destination.destination.method == .masquerading {
-                    traffic.servers.append(
-                        OwnedTraffic.Endpoint(
-                            transportProtocol: transportProtocol, address: key.address,
-                            port: key.port == 0 ? port : key.port))
-                } else if destination.destination.method == .tunneling {
-                    traffic.errorsAbout.append(key.address)
-                }
-            }
-            guard case .address(let transportProtocol, let address, let port) = status.service.key else { continue }
-            guard configuration.ownsAddresses || isHostAddress(address) else { continue }
+        forEachRule(of: keys) { service, destinations, _ in
+            for destination in destinations { own(destination, of: service.key, &traffic) }
+            guard case .address(let transportProtocol, let address, let port) = service.key else { return }
+            guard configuration.ownsAddresses || isHostAddress(address) else { return }
             traffic.virtual.append(
                 OwnedTraffic.Endpoint(transportProtocol: transportProtocol, address: address, port: port))
-            guard seen.insert(address).inserted, !isHostAddress(address) else { continue }
+            guard seen.insert(address).inserted, !isHostAddress(address) else { return }
             traffic.addresses.append(address)
             if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
         }
@@ -82,6 +64,26 @@ extension Engine {
         ownMarked(&traffic, &seen, isHostAddress)
         if keys == nil { traffic.add(departedTraffic) }
         return traffic
+    }
+
+    /// What comes back from a destination of `service`.
+    private func own(_ destination: Destination, of service: ServiceKey, _ traffic: inout OwnedTraffic) {
+        let key = destination.key
+        switch (destination.method, service) {
+        case (.fullNAT, _): return
+        case (_, .mark):
+            for transport in Transport.allCases {
+                traffic.servers.append(
+                    OwnedTraffic.Endpoint(
+                        transportProtocol: transport.rawValue, address: key.address, port: key.port))
+            }
+        case (.masquerading, .address(let transportProtocol, _, let port)):
+            traffic.servers.append(
+                OwnedTraffic.Endpoint(
+                    transportProtocol: transportProtocol, address: key.address, port: key.port == 0 ? port : key.port))
+        case (.tunneling, _): traffic.errorsAbout.append(key.address)
+        default: return
+        }
     }
 
     /// What mark rules give a mark that a service has.

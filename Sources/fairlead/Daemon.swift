@@ -282,18 +282,23 @@ final class Daemon: Service {
 
     /// Fold counters, let deleted destinations go, and look at the host's switches.
     private func keepTime() async {
+        let clock = ContinuousClock()
         var turn = 0
+        var nextTightening = clock.now
         defer { keeper?.saveIfChanged() }
         while !Task.isCancelled {
             rules.withLock { _ in engine.advance(milliseconds: Worker.milliseconds) }
             for worker in workers { worker.setHostForwards(Host.forwards) }
             turn += 1
-            if turn % 4 == 2 {
-                do {
-                    try tighten()
-                } catch {
-                    logger.error("traffic of deleted rules is still taken: \(error)")
+            if clock.now >= nextTightening {
+                let duration = clock.measure {
+                    do {
+                        try tighten()
+                    } catch {
+                        logger.error("traffic of deleted rules is still taken: \(error)")
+                    }
                 }
+                nextTightening = clock.now + max(.seconds(1), duration * FollowedRules.rest)
             }
             // Once a second: many changes in a row are saved together.
             if turn % 4 == 0, let problem = keeper?.saveIfChanged() { logger.error("\(problem)") }

@@ -11,6 +11,10 @@ struct FollowedRules {
     var departed: Set<DepartedTraffic> = []
 
     /// Up to so many services and destinations, ports and guard are given everything after each change: it takes a few
-    /// milliseconds. With more, they are given what is new at once, and within a second exactly what is left.
+    /// milliseconds. With more, they are given what is new at once, and a second or more later exactly what is left.
     static let few = 500
+
+    /// Giving them exactly what is left is followed by a rest of so many times what it took, so that a large table that
+    /// changes all the time keeps a processor busy for a twentieth of it.
+    static let rest = 20
 }

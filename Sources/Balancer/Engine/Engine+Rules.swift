@@ -37,6 +37,7 @@ extension Engine {
         rule.isRemoved = true
         if batch.depth == 0 { order.removeAll { $0 === rule } }
         for destination in rule.destinations { discard(destination, of: key) }
+        if let listed = rule.listed { unlisted.append(listed) }
         state.giveBack(service: rule.slot)
         note(key)
         publish()
@@ -48,6 +49,7 @@ extension Engine {
         for rule in order where !rule.isRemoved {
             rule.isRemoved = true
             for destination in rule.destinations { discard(destination, of: rule.service.key) }
+            if let listed = rule.listed { unlisted.append(listed) }
             state.giveBack(service: rule.slot)
         }
         order = []

@@ -60,6 +60,10 @@ public final class Engine: @unchecked Sendable {
     let published: UnsafeMutablePointer<Atomic<UnsafeMutablePointer<ServiceTableView>>>
     private let reader: Participant
     private var current: PublishedTable
+    /// The real servers for NAT of all services.
+    private var servers = ServerDirectory(room: 0)
+    /// Records of removed services whose real servers `servers` still has.
+    var unlisted: [ServiceBlock] = []
     private var retired: [(table: PublishedTable, epoch: UInt64)] = []
     private var tick: Tick = 0
     /// The control side's clock in milliseconds.
@@ -108,7 +112,7 @@ public final class Engine: @unchecked Sendable {
         inboxes = Inboxes(workers: workers)
         unsafe flushes = .allocate(capacity: 1)
         unsafe flushes.initialize(to: Atomic(0))
-        current = PublishedTable(ServiceTable([]))
+        current = PublishedTable(ServiceTable([], servers: servers))
         unsafe published = .allocate(capacity: 1)
         unsafe published.initialize(to: Atomic(current.view))
         reader = Participant(tableMemory.table, number: workers)
@@ -150,15 +154,44 @@ public final class Engine: @unchecked Sendable {
         }
         let old = current
         settleLocals()
+        followServers()
         current = PublishedTable(
             ServiceTable(
-                order.map(\.block), locals: Array(locals.values), hostPool: hostPool, markRules: markRules,
+                order.map(\.block), servers: servers, locals: Array(locals.values), hostPool: hostPool,
+                markRules: markRules,
                 markedAddresses: markRules.isEmpty ? [] : markedAddresses))
         if !configuration.ownsAddresses { current.table.disownAddresses() }
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
         retired.append((old, table.epoch))
         noteUnlistedLocals()
         collect()
+    }
+
+    /// Have `servers` know what the rules say.
+    private func followServers() {
+        let count = order.reduce(0) { $0 + $1.destinations.count }
+        if servers.isTooLarge(for: count) || !listChangedServers() {
+            servers = ServerDirectory(room: count)
+            for rule in order {
+                let isListed = servers.add(rule.block)
+                assert(isListed)
+                rule.listed = rule.block
+            }
+        } else {
+            for block in unlisted { servers.remove(block) }
+        }
+        unlisted = []
+    }
+
+    /// Add what is new, before what is old goes.
+    /// - Returns: false when there is no room.
+    private func listChangedServers() -> Bool {
+        for rule in order where rule.listed !== rule.block {
+            guard servers.add(rule.block) else { return false }
+            if let listed = rule.listed { unlisted.append(listed) }
+            rule.listed = rule.block
+        }
+        return true
     }
 
     /// Free snapshots that no worker can read any more.

@@ -74,8 +74,12 @@ extension Engine {
 extension Engine {
     /// Every service with its destinations, newest first, and its local addresses, in the order they were added: what
     /// rules say, without what goes on under them. Control thread.
-    public func forEachRule(_ body: (VirtualService, [Destination], [IPAddress]) -> Void) {
-        for rule in order where !rule.isRemoved {
+    ///
+    /// - Parameter keys: only these services, in no order; nil: all.
+    public func forEachRule(
+        of keys: Set<ServiceKey>? = nil, _ body: (VirtualService, [Destination], [IPAddress]) -> Void
+    ) {
+        for rule in keys.map({ $0.compactMap { rules[$0] } }) ?? order where !rule.isRemoved {
             body(rule.service, rule.destinations.map(\.destination), rule.localAddresses)
         }
     }

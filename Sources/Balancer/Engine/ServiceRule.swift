@@ -36,6 +36,8 @@ final class ServiceRule {
     /// Set when it was removed in a batch that is not over.
     var isRemoved = false
     private(set) var block: ServiceBlock
+    /// The record whose real servers the engine's `ServerDirectory` has.
+    var listed: ServiceBlock?
     private let provider: MemoryProvider
     private var memory: SchedulerMemory?
     private var schedulerTable: [UInt32] = []

@@ -145,10 +145,8 @@ public final class ServiceTable: @unchecked Sendable {
     let mask: Int
     let addresses: UnsafeMutablePointer<IPAddress>
     let addressMask: Int
-    /// Open addressing of the real servers for NAT; an address of `::` is an empty place.
-    let servers: UnsafeMutablePointer<ServiceLookupKey>
-    let serverMask: Int
-    let hasMarkedServers: Bool
+    /// The real servers for NAT, shared with other snapshots.
+    let servers: ServerDirectory
     /// Rules that mark packets, in order.
     let markRules: UnsafeMutablePointer<MarkRule>
     let markCount: Int
@@ -160,10 +158,11 @@ public final class ServiceTable: @unchecked Sendable {
     let locals: LocalDirectory
     let hostPool: LocalPool?
 
-    /// A snapshot of `blocks`, with the local addresses that they or entries use; `markedAddresses` are what mark rules
-    /// make ours.
+    /// A snapshot of `blocks`, whose real servers `servers` has, with the local addresses that they or entries use;
+    /// `markedAddresses` are what mark rules make ours.
     init(
-        _ blocks: [ServiceBlock], locals: [LocalAddress] = [], hostPool: LocalPool? = nil, markRules: [MarkRule] = [],
+        _ blocks: [ServiceBlock], servers: ServerDirectory, locals: [LocalAddress] = [], hostPool: LocalPool? = nil,
+        markRules: [MarkRule] = [],
         markedAddresses: [IPAddress] = []
     ) {
         self.blocks = blocks
@@ -199,13 +198,10 @@ public final class ServiceTable: @unchecked Sendable {
         let localV4 = ours.count { $0.address.isV4 }
         countV4 = v4 + localV4
         countV6 = blocks.count - v4 + ours.count - localV4
-        let found = unsafe Self.servers(of: blocks)
-        unsafe servers = found.memory
+        self.servers = servers
         markCount = markRules.count
         unsafe self.markRules = .allocate(capacity: max(markRules.count, 1))
         for (place, rule) in markRules.enumerated() { unsafe (self.markRules + place).initialize(to: rule) }
-        serverMask = unsafe found.mask
-        hasMarkedServers = unsafe found.hasMarked
     }
 
     /// Virtual, local and marked addresses in an open-addressing hash; `::` is an empty place.
@@ -230,37 +226,10 @@ public final class ServiceTable: @unchecked Sendable {
         return unsafe (memory, mask)
     }
 
-    private static func servers(
-        of blocks: [ServiceBlock]
-    ) -> (memory: UnsafeMutablePointer<ServiceLookupKey>, mask: Int, hasMarked: Bool) {
-        let count = blocks.reduce(0) { unsafe $0 + $1.record.pointee.count }
-        var size = 16
-        while size < count * 2 + 2 { size *= 2 }
-        let memory = UnsafeMutablePointer<ServiceLookupKey>.allocate(capacity: size)
-        unsafe memory.initialize(
-            repeating: ServiceLookupKey(address: .anyV6, port: 0, transportProtocol: 0, mark: 0), count: size)
-        var hasMarked = false
-        for block in blocks {
-            let record = unsafe block.record.pointee
-            for place in 0..<record.count where record.destination(place).method == .masquerading {
-                let destination = record.destination(place)
-                let key = ServiceLookupKey(
-                    address: destination.address, port: destination.port, transportProtocol: record.transportProtocol,
-                    mark: 0)
-                hasMarked = hasMarked || record.mark != 0
-                var home = Int(truncatingIfNeeded: key.hash) & (size - 1)
-                while unsafe memory[home].address != .anyV6 && memory[home] != key { home = (home + 1) & (size - 1) }
-                unsafe memory[home] = key
-            }
-        }
-        return unsafe (memory, size - 1, hasMarked)
-    }
-
     deinit {
         unsafe records.deallocate()
         unsafe index.deallocate()
         unsafe addresses.deallocate()
-        unsafe servers.deallocate()
         unsafe markRules.deallocate()
     }
 
@@ -306,164 +275,6 @@ extension ServiceRecord {
     var lookupKey: ServiceLookupKey {
         ServiceLookupKey(address: address, port: port, transportProtocol: transportProtocol, mark: mark)
     }
-}
-
-/// The packet path's sight of a `ServiceTable`; valid until the worker's next quiescent point.
-@safe
-public struct ServiceTableView {
-    @usableFromInline let records: UnsafeMutablePointer<UnsafeMutablePointer<ServiceRecord>>
-    @usableFromInline let index: UnsafeMutablePointer<UInt32>
-    @usableFromInline let mask: Int
-    @usableFromInline let addresses: UnsafeMutablePointer<IPAddress>
-    @usableFromInline let addressMask: Int
-    @usableFromInline let servers: UnsafeMutablePointer<ServiceLookupKey>
-    @usableFromInline let serverMask: Int
-    @usableFromInline let hasMarkedServers: Bool
-    @usableFromInline let hasMarks: Bool
-    let markRules: UnsafeMutablePointer<MarkRule>
-    /// Rules that mark packets; with none nothing need be asked.
-    public let markCount: Int
-    @usableFromInline let hasAnyPort: Bool
-    /// Services with IPv4 addresses, and local addresses: with none, IPv4 packets are not looked at (the kernel registers
-    /// its hooks so).
-    public let countV4: Int
-    /// Services with IPv6 addresses, and local addresses.
-    public let countV6: Int
-    /// Every local address that a service lists or an entry uses.
-    public let locals: LocalDirectoryReference
-    /// The host's addresses for connections that the host itself opens; nil: none.
-    public let hostPool: LocalPoolReference?
-    /// Number of services.
-    public let count: Int
-
-    init(_ table: ServiceTable) {
-        unsafe records = table.records
-        unsafe index = table.index
-        mask = table.mask
-        unsafe addresses = table.addresses
-        addressMask = table.addressMask
-        unsafe servers = table.servers
-        serverMask = table.serverMask
-        hasMarkedServers = table.hasMarkedServers
-        hasMarks = table.hasMarks
-        unsafe markRules = table.markRules
-        markCount = table.markCount
-        hasAnyPort = table.hasAnyPort
-        countV4 = table.countV4
-        countV6 = table.countV6
-        locals = table.locals.reference
-        hostPool = table.hostPool?.reference
-        count = table.blocks.count
-    }
-
-    @inlinable @inline(__always)
-    func lookUp(_ key: ServiceLookupKey) -> UnsafeMutablePointer<ServiceRecord>? {
-        var place = Int(truncatingIfNeeded: key.hash) & mask
-        while true {
-            let number = unsafe index[place]
-            guard number != 0 else { return nil }
-            let record = unsafe records[Int(number) &- 1]
-            if unsafe record.pointee.port == key.port && record.pointee.mark == key.mark
-                && record.pointee.transportProtocol == key.transportProtocol && record.pointee.address == key.address
-            {
-                return unsafe record
-            }
-            place = (place &+ 1) & mask
-        }
-    }
-
-    /// The service of a packet: by mark, then by protocol, address and port, then with port 0
-    /// (`ip_vs_ctl.c`, `ip_vs_service_find`).
-    @inlinable
-    public func find(transportProtocol: UInt8, address: IPAddress, port: UInt16, mark: UInt32) -> ServiceReference? {
-        if hasMarks, mark != 0 {
-            let any = address.isV4 ? IPAddress.anyV4 : IPAddress.anyV6
-            if let record = unsafe lookUp(
-                ServiceLookupKey(address: any, port: 0, transportProtocol: 0, mark: mark))
-            {
-                return unsafe ServiceReference(record)
-            }
-        }
-        if let record = unsafe lookUp(
-            ServiceLookupKey(address: address, port: port, transportProtocol: transportProtocol, mark: 0))
-        {
-            return unsafe ServiceReference(record)
-        }
-        if hasAnyPort,
-            let record = unsafe lookUp(
-                ServiceLookupKey(address: address, port: 0, transportProtocol: transportProtocol, mark: 0))
-        {
-            return unsafe ServiceReference(record)
-        }
-        return nil
-    }
-
-    /// The mark of a packet that came by `interface`; 0: none. The last rule that matches gives it.
-    #if !DEBUG
-        @_noAllocation @_noLocks
-    #endif
-    public func mark(of key: FlowKey, interface: Int) -> UInt32 {
-        var place = markCount
-        while place > 0 {
-            place &-= 1
-            if unsafe markRules[place].matches(key, interface: interface) { return unsafe markRules[place].mark }
-        }
-        return 0
-    }
-
-    /// Whether a service has the mark for packets of the family.
-    #if !DEBUG
-        @_noAllocation @_noLocks
-    #endif
-    public func hasMark(_ mark: UInt32, isV4: Bool) -> Bool {
-        guard hasMarks else { return false }
-        let any = isV4 ? IPAddress.anyV4 : IPAddress.anyV6
-        return unsafe lookUp(ServiceLookupKey(address: any, port: 0, transportProtocol: 0, mark: mark)) != nil
-    }
-
-    /// Whether a service has this real server for NAT (`ip_vs_ctl.c`, `ip_vs_has_real_service`).
-    @inlinable
-    public func hasServer(transportProtocol: UInt8, address: IPAddress, port: UInt16) -> Bool {
-        has(transportProtocol, address, port) || (hasMarkedServers && has(0, address, port))
-    }
-
-    @inlinable
-    func has(_ transportProtocol: UInt8, _ address: IPAddress, _ port: UInt16) -> Bool {
-        let key = ServiceLookupKey(address: address, port: port, transportProtocol: transportProtocol, mark: 0)
-        var place = Int(truncatingIfNeeded: key.hash) & serverMask
-        while true {
-            let other = unsafe servers[place]
-            if other.address == .anyV6 { return false }
-            if other.address == address, other.port == port, other.transportProtocol == transportProtocol {
-                return true
-            }
-            place = (place &+ 1) & serverMask
-        }
-    }
-
-    /// Whether this is a virtual address of a service, or a local address of a pool.
-    @inlinable @inline(__always)
-    public func owns(_ address: IPAddress) -> Bool {
-        var place = Int(truncatingIfNeeded: ServiceLookupKey.hash(address)) & addressMask
-        while true {
-            let other = unsafe addresses[place]
-            if other == .anyV6 { return false }
-            if other == address { return true }
-            place = (place &+ 1) & addressMask
-        }
-    }
-}
-
-/// A service in a snapshot; valid until the worker's next quiescent point.
-@safe
-public struct ServiceReference {
-    @usableFromInline let pointer: UnsafeMutablePointer<ServiceRecord>
-    @inlinable @inline(__always)
-    init(_ pointer: UnsafeMutablePointer<ServiceRecord>) { unsafe self.pointer = pointer }
-
-    /// The record.
-    @inlinable @inline(__always)
-    public var record: ServiceRecord { unsafe pointer.pointee }
 }
 
 extension ServiceRecord {

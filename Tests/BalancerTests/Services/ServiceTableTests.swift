@@ -53,7 +53,7 @@ import Wire
                 ServiceBlock(
                     ServiceRecord(EngineBed.service(endpoint), slot: UInt32(number)), destinations: [], table: []))
         }
-        let table = ServiceTable(blocks)
+        let table = ServiceTable(blocks, servers: ServerDirectory(room: 0))
         for (number, endpoint) in endpoints.enumerated() {
             let found = table.view.find(
                 transportProtocol: IPProtocol.tcp, address: endpoint.address, port: endpoint.port, mark: 0)
@@ -74,7 +74,7 @@ import Wire
     }
 
     @Test func ownsNothingWithoutServices() {
-        let table = ServiceTable([])
+        let table = ServiceTable([], servers: ServerDirectory(room: 0))
         defer { withExtendedLifetime(table) {} }
         let view = table.view
         for address in [IPAddress.anyV4, .anyV6, IPAddress(v4: 1)] {
