@@ -117,7 +117,9 @@ public final class Guard: Sendable {
         var traffic = traffic
         try change { state, transaction in
             if state.asksRoutes { traffic.hostAddresses = [] }
-            let new = traffic.elements.subtracting(state.applied)
+            // Not `subtracting`, which goes through all of what it subtracts.
+            var new = traffic.elements
+            for element in new where state.applied.contains(element) { new.remove(element) }
             GuardTable(transaction: transaction, asksRoutes: state.asksRoutes).insert(new)
             return { $0.applied.formUnion(new) }
         }

@@ -11,7 +11,9 @@ final class MonitorLoop: @unchecked Sendable {
     /// What the thread and the callers share.
     struct State {
         var snapshot: RoutingSnapshot
-        var destinations: Set<IPAddress> = []
+        /// Destinations that the thread has not taken yet: all there are from now on, and those that came to them.
+        var destinations: Set<IPAddress>?
+        var added: Set<IPAddress> = []
         var isStopping = false
         /// Whether a byte waits in the pipe.
         var isWaking = false
@@ -104,8 +106,12 @@ final class MonitorLoop: @unchecked Sendable {
 
     /// Ask for the neighbours that need it. A refusal (the interface just went) is no matter: the next look will tell.
     private func refresh(now: UInt64) {
-        let (snapshot, destinations) = state.withLock { ($0.snapshot, $0.destinations) }
-        fresh.destinations = destinations
+        let (snapshot, destinations, added) = state.withLock { state in
+            defer { (state.destinations, state.added) = (nil, []) }
+            return (state.snapshot, state.destinations, state.added)
+        }
+        if let destinations { fresh.destinations = destinations }
+        fresh.add(added)
         for hop in fresh.due(snapshot, now: now / 1000) {
             let index = snapshot.interfaces[hop.interface].kernelIndex
             guard index != 0 else { continue }

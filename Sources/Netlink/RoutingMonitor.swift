@@ -82,12 +82,12 @@ public final class RoutingMonitor: Sendable {
     /// Keep the next hops of these addresses resolved, whatever becomes of the routes: those of all destinations in the
     /// rules. Replaces the set given before. Routers are kept fresh without being named.
     public func keepFresh(_ destinations: Set<IPAddress>) {
-        loop.change { $0.destinations = destinations }
+        loop.change { ($0.destinations, $0.added) = (destinations, []) }
     }
 
     /// Keep the next hops of these addresses resolved too.
     public func keepFresh(adding destinations: Set<IPAddress>) {
-        loop.change { $0.destinations.formUnion(destinations) }
+        loop.change { $0.added.formUnion(destinations) }
     }
 }
 

@@ -27,6 +27,21 @@ import Wire
         #expect(Set(due(try snapshot([:]), now: 100)) == [hop(near), hop(router)])
     }
 
+    @Test func whatIsAddedIsAskedForByTheRoutesInForce() throws {
+        var fresh = FreshNeighbors()
+        fresh.add([near])
+        let first = try snapshot([:])
+        #expect(fresh.due(first, now: 100) == [hop(near)])
+        fresh.add([far])
+        #expect(fresh.due(first, now: 100) == [hop(router)])
+        // Without the route there is nobody to ask; with it again, there is.
+        let without = try RoutingBuilder(interfaces: [interface], routeTexts: [], neighbors: []).build()
+        #expect(fresh.due(without, now: 200) == [hop(near)])
+        #expect(Set(fresh.due(try snapshot([:]), now: 300)) == [hop(near), hop(router)])
+        fresh.destinations = [far]
+        #expect(fresh.due(first, now: 400) == [hop(router)])
+    }
+
     @Test func asksOnceInAWhile() throws {
         var fresh = FreshNeighbors()
         func due(_ snapshot: RoutingSnapshot, now: UInt64) -> [NextHop] { fresh.due(snapshot, now: now) }

@@ -49,6 +49,9 @@ public final class RoutingSnapshot: @unchecked Sendable {
         withExtendedLifetime(self) { view.neighbor(interface: interface, address: address) }
     }
 
+    /// Whether packets take the same ways as by `other`. True only of snapshots made from another by replacing neighbours.
+    public func hasRoutes(of other: RoutingSnapshot) -> Bool { routes === other.routes }
+
     /// The same with other neighbours.
     public func replacing(neighbors: NeighborTable) -> RoutingSnapshot {
         RoutingSnapshot(interfaces: interfaces, routes: routes, neighbors: neighbors, hostAddresses: hostAddresses)
