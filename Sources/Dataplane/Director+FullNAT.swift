@@ -9,7 +9,8 @@ extension Director {
     mutating func bindLocal(
         _ frame: Frame, _ packet: PacketDescription, _ record: ServiceRecord, _ server: DestinationKey
     ) -> FullNATBinding? {
-        guard let pool = record.localPool ?? (isOfLocalClient(frame) ? services.hostPool : nil),
+        let listed = record.localPool ?? (isOfHost(frame) ? services.hostPool : nil)
+        guard let pool = routing.isLocal(server.address) ? services.ownServerPool : listed,
             let local = takeLocal(pool, packet, server)
         else { return nil }
         var binding = FullNATBinding(local: local)
@@ -31,9 +32,16 @@ extension Director {
         return binding
     }
 
-    /// Whether a packet is of a connection that the host itself opens.
+    /// Whether the host itself sent a packet here: of a connection that it opens, or a real server's on it.
     @inline(__always)
-    func isOfLocalClient(_ frame: Frame) -> Bool { frame.interface == localClientSlot }
+    func isOfHost(_ frame: Frame) -> Bool { frame.interface == localClientSlot }
+
+    /// The way to an entry's real server. One on the host itself is reached by the device that its answers come by.
+    @inline(__always)
+    func routeToServer(_ entry: ConnectionEntry) -> RouteResult {
+        let route = routing.route(to: entry.destination)
+        return route.isLocal ? routing.route(to: entry.local) : route
+    }
 
     /// Of the host's own addresses the one that packets to the server have anyway; else each address in its turn.
     @inline(__always)
@@ -57,7 +65,7 @@ extension Director {
     /// Send a client's packet to its real server.
     @inline(never)
     mutating func forwardFullNAT(_ frame: inout Frame, _ packet: PacketDescription, _ entry: ConnectionEntry) {
-        let route = routing.route(to: entry.destination)
+        let route = routeToServer(entry)
         guard route.isUsable else { return refuse(&frame, packet, .hostUnreachable, .noRoute) }
         guard packet.timeToLive > 1 else { return refuse(&frame, packet, .timeExceeded, .timeToLive) }
         decrementTimeToLive(frame, packet)

@@ -12,7 +12,7 @@ extension Director {
         note(.entry(entry, direction))
         let isRequest = direction == .request
         guard hasValidChecksum(frame, packet) else { return drop(.badICMP) }
-        let route = routing.route(to: isRequest ? entry.destination : entry.client)
+        let route = isRequest ? routeToServer(entry) : routing.route(to: entry.client)
         guard route.isUsable else { return drop(.noRoute) }
         guard packet.timeToLive > 1 else { return drop(.timeToLive) }
         decrementTimeToLive(frame, packet)

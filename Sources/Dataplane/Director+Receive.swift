@@ -56,7 +56,8 @@ extension Director {
     @inline(__always)
     private mutating func accept(_ frame: inout Frame, _ packet: inout PacketDescription, isGroup: Bool) {
         guard !isGroup, !packet.key.destination.isMulticast else { return pass(frame) }
-        guard !isOurs(packet.key.source) else { return drop(.martianSource) }
+        // A real server on the host itself answers with an address of the host.
+        guard !isOurs(packet.key.source) || isOfHost(frame) else { return drop(.martianSource) }
         if frame.offload.needsChecksum, !Self.isRewritable(frame.offload, packet) {
             guard Self.completeForeignChecksum(&frame, packet) else { return drop(.truncated) }
         }

@@ -83,9 +83,10 @@ extension Director {
     /// packet was dropped.
     ///
     /// A NAT destination is reached by FULLNAT where the service masquerades the client, and from the host itself, whose
-    /// stack would take replies to one of its addresses for its own. A FULLNAT destination that is the
-    /// director itself is reached as with NAT: nobody else would send its replies. One that is not needs its entry for the
-    /// replies, so that one-packet scheduling does not apply.
+    /// stack would take replies to one of its addresses for its own; so is one that is the director itself where there is
+    /// a device for that (`Engine.reachHost`), since its stack would answer the client past us. Without, one of FULLNAT is
+    /// reached as with NAT: nobody else would send its replies. FULLNAT needs its entry for the replies, so that one-packet
+    /// scheduling does not apply.
     private mutating func makeEntry(
         _ frame: Frame, _ packet: PacketDescription, _ record: ServiceRecord, _ destination: DestinationRecord,
         port: UInt16
@@ -94,13 +95,15 @@ extension Director {
         let server = DestinationKey(address: destination.address, port: port)
         var method = destination.method
         var binding: FullNATBinding?
-        if method == .masquerading,
-            isOfLocalClient(frame) || record.masquerades(key.source, to: destination.address)
-        {
+        if method == .masquerading, isOfHost(frame) || record.masquerades(key.source, to: destination.address) {
             method = .fullNAT
         }
-        if method == .fullNAT, routing.isLocal(destination.address), destination.address.isV4 == packet.isV4 {
-            method = .masquerading
+        if method == .fullNAT || method == .masquerading, routing.isLocal(destination.address) {
+            if services.ownServerPool != nil {
+                method = .fullNAT
+            } else if destination.address.isV4 == packet.isV4 {
+                method = .masquerading
+            }
         }
         if method == .fullNAT {
             binding = bindLocal(frame, packet, record, server)

@@ -57,8 +57,8 @@ extension Engine {
         }
         traffic.besideHost = localAddressesOfHost
         // Other local addresses of FULLNAT are ours whole, and on no interface of the host.
-        for address in localAddresses {
-            traffic.addresses.append(address)
+        traffic.addresses += localAddresses
+        for address in announcedLocalAddresses {
             if address.isV4 { traffic.arpFor.append(address) } else { traffic.ndFor.append(address) }
         }
         ownMarked(&traffic, &seen, isHostAddress)

@@ -15,6 +15,12 @@ public final class LocalClients: Sendable {
         IPAddress(v4: 0xc000_0006), IPAddress(high: 0xfd66_6169_726c_6561, low: 1),
     ]
 
+    /// The addresses that connections to a real server on the host itself come from, as that server sees them: its answers
+    /// take the route by the device. On no interface; of the same ranges as `sources`.
+    public static let serverSources = [
+        IPAddress(v4: 0xc000_0005), IPAddress(high: 0xfd66_6169_726c_6561, low: 2),
+    ]
+
     /// Most routes of one request: some 60 bytes each, and a socket takes 200 KB.
     private static let routesAtOnce = 500
 
@@ -43,6 +49,8 @@ public final class LocalClients: Sendable {
                 guard !source.isV4 else { throw error }
             }
         }
+        let reached = Self.serverSources.filter { made.families.contains($0.family) }
+        try Self.route(Int(RTM_NEWROUTE), reached[...], to: index, made.socket)
         state = Mutex(made)
     }
 
@@ -97,7 +105,7 @@ public final class LocalClients: Sendable {
                 for start in stride(from: 0, to: addresses.count, by: Self.routesAtOnce) {
                     let part = addresses[start..<min(start + Self.routesAtOnce, addresses.count)]
                     do throws(NetlinkError) {
-                        try route(Int(type), part, state.socket)
+                        try Self.route(Int(type), part, to: index, state.socket)
                     } catch {
                         failure = failure ?? error
                     }
@@ -108,8 +116,8 @@ public final class LocalClients: Sendable {
         if let failure { throw failure }
     }
 
-    private func route(
-        _ type: Int, _ addresses: ArraySlice<IPAddress>, _ socket: NetlinkSocket
+    private static func route(
+        _ type: Int, _ addresses: ArraySlice<IPAddress>, to index: UInt32, _ socket: NetlinkSocket
     ) throws(NetlinkError) {
         let writer = socket.writer()
         let flags = type == Int(RTM_NEWROUTE) ? NLM_F_CREATE | NLM_F_EXCL : 0
@@ -126,7 +134,7 @@ public final class LocalClients: Sendable {
             writer.message(type, flags: flags | answer, header: header) {
                 writer.put(code(RTA_DST), address)
                 writer.put(code(RTA_OIF), index)
-                if let source = Self.sources.first(where: { $0.family == address.family }) {
+                if let source = sources.first(where: { $0.family == address.family }) {
                     writer.put(code(RTA_PREFSRC), source)
                 }
             }

@@ -155,7 +155,7 @@ final class RoutingReader {
             interfaces.filter { $0.kernelIndex != 0 }.map { ($0.kernelIndex, $0.slot) },
             uniquingKeysWith: { first, _ in first })
         let clientSlot = clients == nil ? nil : names.count - 1
-        let clientAddresses = clientSlot == nil ? [] : LocalClients.sources
+        let clientAddresses = clientSlot == nil ? [] : LocalClients.sources + LocalClients.serverSources
         let present =
             (neighbors.values.compactMap { neighbor -> Neighbor? in
                 guard let slot = slots[neighbor.key.index], slot != clientSlot else { return nil }

@@ -64,7 +64,10 @@ final class Daemon: Service {
         engine.network = { [routing] in routing.snapshot }
         engine.hostPorts = { HostPorts.automatic }
         engine.advance(milliseconds: Worker.milliseconds)
-        if localClients != nil { try LocalClientPart.lend(monitor.snapshot.hostAddresses, of: engine) }
+        if localClients != nil {
+            engine.reachHost(from: LocalClients.serverSources)
+            try LocalClientPart.lend(monitor.snapshot.hostAddresses, of: engine)
+        }
         try loadRules(options, file)
         for setting in options.sysctl { _ = try Settings.apply(setting, to: engine) }
         // What the rules moved while they came, line by line, is no news.

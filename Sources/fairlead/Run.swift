@@ -34,7 +34,8 @@ extension Fairlead {
         @Flag(
             help: """
                 Balance connections that this host itself opens to virtual addresses, too: they come by a TUN device, \(LocalClientPart.device), \
-                that the routes of these addresses lead to while Fairlead runs.
+                that the routes of these addresses lead to while Fairlead runs. The same device reaches real servers of NAT \
+                and FULLNAT that are this host.
                 """)
         var localClients = false
         @Option(

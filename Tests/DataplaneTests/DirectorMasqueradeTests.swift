@@ -60,6 +60,36 @@ import Wire
         #expect(try FullNATBed.one(there).destination == Self.server)
     }
 
+    /// A real server on the host itself, behind a device (here: interface 1): it sees an address that leads back there.
+    @Test func aServerOnTheHostItselfAnswersThroughTheDevice() throws {
+        let own: Endpoint = "10.0.2.1:8080"
+        let director = try TestDirector(routes: ["192.0.0.5/32 via 10.0.2.16"])
+        director.director.localClientSlot = 1
+        director.engine.reachHost(from: [IPAddress(v4: 0xc000_0005)])
+        try director.engine.addService(VirtualService(key: Self.key, scheduler: .rr))
+        try director.add(own, to: Self.key)
+        let there = director.receive(TestDirector.request(.syn).frame())
+        #expect(there.map(\.interface) == [1])
+        let seen = try source(of: there)
+        #expect(seen == Endpoint(IPAddress(v4: 0xc000_0005), 1024))
+        #expect(try FullNATBed.one(there).destination == own)
+        let reply = PacketBuilder(from: own, to: seen, .tcp([.syn, .ack]))
+            .setting(\.sourceMAC, .zero).setting(\.destinationMAC, TestDirector.eth1)
+        let back = director.receive(reply.frame(), interface: 1)
+        #expect(
+            PacketCheck.problems(
+                try #require(back.first).bytes, .from(TestDirector.virtual), .to(TestDirector.client), .checksumsRight)
+                == [])
+        // From anywhere else such a source is nobody's.
+        let forged = PacketBuilder(from: own, to: seen, .tcp([.ack]))
+            .setting(\.destinationMAC, TestDirector.eth0)
+        #expect(director.receive(forged.frame(), interface: 0) == [])
+        #expect(director.counters.total(DropReason.martianSource) == 1)
+        // Nobody on a network is told of that address.
+        let traffic = director.engine.ownedTraffic(isHostAddress: { _ in false })
+        #expect(traffic.addresses.contains(seen.address) && !traffic.arpFor.contains(seen.address))
+    }
+
     @Test func withoutALocalAddressItStaysNAT() throws {
         let director = try director(.all, hasLocal: false)
         #expect(try source(of: director.receive(TestDirector.request(.syn).frame())) == TestDirector.client)

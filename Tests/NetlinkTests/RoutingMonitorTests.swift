@@ -53,7 +53,13 @@ final class RoutingMonitorTests {
         try director.run("ip addr add 10.9.9.9/32 dev lo")
         try director.run("ip -6 route add 2001:db8:9::/48 via 2001:db8::fe")
         try director.run("ip neigh add 10.0.0.7 lladdr 02:00:00:00:00:07 dev eth0 nud permanent")
-        let snapshot = try director.perform { try RoutingMonitor(interfaces: ["eth0"]).snapshot }
+        // The kernel puts an IPv6 address into force a moment after it was given.
+        let ownV6 = try address("2001:db8::1")
+        let snapshot = try #require(
+            try eventually {
+                let first = try director.perform { try RoutingMonitor(interfaces: ["eth0"]).snapshot }
+                return first.isLocal(ownV6) ? first : nil
+            })
 
         let interface = snapshot.interfaces[0]
         #expect(

@@ -37,9 +37,23 @@ extension Engine {
         publish()
     }
 
-    /// The addresses that services list, or the host's own connections have.
+    /// Reach real servers on the host itself from these addresses, which lead back here and that nobody has: the host would
+    /// answer a client past the director. Called once, before the first rule.
+    public func reachHost(from addresses: [IPAddress]) {
+        let pool = addresses.map { address in
+            let local = LocalAddress(address, isOfHost: false, provider: configuration.memory)
+            locals[address] = local
+            local.prepare(0)
+            return local
+        }
+        ownServerPool = LocalPool(pool)
+        publish()
+    }
+
+    /// The addresses that services list, or that the host's own connections or real servers have.
     private var listedLocals: Set<IPAddress> {
-        Set(rules.values.flatMap(\.localAddresses)).union((hostPool?.addresses ?? []).map(\.address))
+        let lent = [hostPool, ownServerPool].compactMap(\.self).flatMap(\.addresses)
+        return Set(rules.values.flatMap(\.localAddresses)).union(lent.map(\.address))
     }
 
     /// Let go what is idle, and settle which of the others are ours, before a snapshot is made.
@@ -79,6 +93,11 @@ extension Engine {
 extension Engine {
     /// Every local address that a service lists or an entry uses and that is ours whole, once, in no order.
     public var localAddresses: [IPAddress] { locals.values.filter { $0.isOwned && !$0.isOfHost }.map(\.address) }
+
+    /// Those of them that a network may know: real servers on the host itself are reached from the others.
+    public var announcedLocalAddresses: [IPAddress] {
+        localAddresses.filter { address in !(ownServerPool?.addresses.contains { $0.address == address } ?? false) }
+    }
 
     /// The same of those that the host has too: ports from `LocalPortRing.firstPortBesideHost` on are ours.
     public var localAddressesOfHost: [IPAddress] {

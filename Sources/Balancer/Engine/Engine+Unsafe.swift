@@ -93,6 +93,8 @@ public final class Engine: @unchecked Sendable {
     var locals: [IPAddress: LocalAddress] = [:]
     /// The host's addresses for connections that the host itself opens; nil: none.
     var hostPool: LocalPool?
+    /// The local addresses of connections to real servers on the host itself; nil: none.
+    var ownServerPool: LocalPool?
     var drains: [Drain] = []
 
     /// An engine without rules.
@@ -158,6 +160,7 @@ public final class Engine: @unchecked Sendable {
         current = PublishedTable(
             ServiceTable(
                 order.map(\.block), servers: servers, locals: Array(locals.values), hostPool: hostPool,
+                ownServerPool: ownServerPool,
                 markRules: markRules,
                 markedAddresses: markRules.isEmpty ? [] : markedAddresses))
         if !configuration.ownsAddresses { current.table.disownAddresses() }

@@ -157,17 +157,20 @@ public final class ServiceTable: @unchecked Sendable {
     /// Every local address in use.
     let locals: LocalDirectory
     let hostPool: LocalPool?
+    let ownServerPool: LocalPool?
 
     /// A snapshot of `blocks`, whose real servers `servers` has, with the local addresses that they or entries use;
     /// `markedAddresses` are what mark rules make ours.
     init(
         _ blocks: [ServiceBlock], servers: ServerDirectory, locals: [LocalAddress] = [], hostPool: LocalPool? = nil,
+        ownServerPool: LocalPool? = nil,
         markRules: [MarkRule] = [],
         markedAddresses: [IPAddress] = []
     ) {
         self.blocks = blocks
         self.locals = LocalDirectory(locals)
         self.hostPool = hostPool
+        self.ownServerPool = ownServerPool
         unsafe records = .allocate(capacity: max(blocks.count, 1))
         var size = 16
         while size < blocks.count * 2 + 2 { size *= 2 }

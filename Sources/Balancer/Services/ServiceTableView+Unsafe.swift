@@ -23,6 +23,8 @@ public struct ServiceTableView {
     public let locals: LocalDirectoryReference
     /// The host's addresses for connections that the host itself opens; nil: none.
     public let hostPool: LocalPoolReference?
+    /// The local addresses of connections to real servers on the host itself; nil: none.
+    public let ownServerPool: LocalPoolReference?
     /// Number of services.
     public let count: Int
 
@@ -41,6 +43,7 @@ public struct ServiceTableView {
         countV6 = table.countV6
         locals = table.locals.reference
         hostPool = table.hostPool?.reference
+        ownServerPool = table.ownServerPool?.reference
         count = table.blocks.count
     }
 
