@@ -11,6 +11,8 @@ public struct WorkerConfiguration: Sendable {
     public var number: Int
     /// The processor it is pinned to; nil: none.
     public var processor: Int?
+    /// Whether it goes before every ordinary thread (SCHED_FIFO, priority 1).
+    public var isRealTime: Bool
     /// Seed of its schedulers' draws.
     public var seed: UInt64
     /// Whether the guard keeps the host from handling what is ours.
@@ -19,8 +21,10 @@ public struct WorkerConfiguration: Sendable {
     public var localClientSlot: Int?
     /// From its parts.
     public init(
-        number: Int, processor: Int? = nil, seed: UInt64, isGuarded: Bool, localClientSlot: Int? = nil
+        number: Int, processor: Int? = nil, isRealTime: Bool = false, seed: UInt64, isGuarded: Bool,
+        localClientSlot: Int? = nil
     ) {
+        self.isRealTime = isRealTime
         self.localClientSlot = localClientSlot
         self.number = number
         self.processor = processor
@@ -80,12 +84,22 @@ public final class Worker: @unchecked Sendable {
     // MARK: From other threads
 
     /// Start the thread.
-    public func start() {
+    ///
+    /// - Throws: `WorkerError` where it may not be a real-time one; then there is none.
+    public func start() throws(WorkerError) {
         var thread = pthread_t()
         let box = unsafe Unmanaged.passRetained(self).toOpaque()
         let status = unsafe pthread_create(&thread, nil, { unsafe Worker.enter($0) }, box)
         precondition(status == 0, "pthread_create failed with \(status)")
         self.thread = thread
+        guard configuration.isRealTime else { return }
+        var priority = sched_param()
+        priority.sched_priority = 1
+        let error = unsafe pthread_setschedparam(thread, SCHED_FIFO, &priority)
+        guard error == 0 else {
+            stop()
+            throw .notRealTime(errno: error)
+        }
     }
 
     private static func enter(_ box: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {

@@ -89,23 +89,57 @@ public final class Guard: Sendable {
         }
     }
 
-    /// Let exactly this be dropped from now on. The change is one transaction: no packet meets a part of it.
+    /// Elements of one transaction: the kernel carries it out without letting go of the processor, and packets would wait
+    /// for more than some hundred microseconds.
+    private static let elementsAtOnce = 300
+
+    /// Let exactly this be dropped from now on. A change of up to 300 elements is one transaction: no packet meets a part of
+    /// it. A larger one is several, first what is new and then what goes.
     ///
-    /// - Throws: What the kernel said; then nothing has changed.
+    /// - Throws: What the kernel said; of the change, what went before is in force.
     public func update(_ traffic: GuardedTraffic) throws(NetlinkError) {
         var traffic = traffic
+        if asksRoutes { traffic.hostAddresses = [] }
+        let wanted = traffic.elements
+        var (new, gone) = state.withLock { state in
+            (Self.elements(of: wanted, notIn: state.applied), Self.elements(of: state.applied, notIn: wanted))
+        }
+        while new.count + gone.count > Self.elementsAtOnce {
+            if new.isEmpty {
+                try change([], gone.prefix(Self.elementsAtOnce))
+                gone = gone.dropFirst(Self.elementsAtOnce)
+            } else {
+                try change(new.prefix(Self.elementsAtOnce), [])
+                new = new.dropFirst(Self.elementsAtOnce)
+            }
+        }
+        try change(new, gone, traffic.marked)
+    }
+
+    /// Not `subtracting`, which goes through all that it subtracts.
+    private static func elements(
+        of elements: Set<GuardElement>, notIn others: Set<GuardElement>
+    ) -> ArraySlice<GuardElement> {
+        var found: [GuardElement] = []
+        for element in elements where !others.contains(element) { found.append(element) }
+        return found[...]
+    }
+
+    /// One transaction; with nil the marks stay as they are.
+    private func change(
+        _ new: ArraySlice<GuardElement>, _ gone: ArraySlice<GuardElement>, _ marked: [GuardedMark]? = nil
+    ) throws(NetlinkError) {
         try change { state, transaction in
-            if state.asksRoutes { traffic.hostAddresses = [] }
-            let wanted = traffic.elements
             let writer = GuardTable(transaction: transaction, asksRoutes: state.asksRoutes)
-            writer.remove(state.applied.subtracting(wanted))
-            writer.insert(wanted.subtracting(state.applied))
-            if state.marked != traffic.marked {
-                GuardMarks(transaction: transaction, interfaces: interfaces).replace(traffic.marked)
+            writer.remove(gone)
+            writer.insert(new)
+            if let marked, state.marked != marked {
+                GuardMarks(transaction: transaction, interfaces: interfaces).replace(marked)
             }
             return {
-                $0.applied = wanted
-                $0.marked = traffic.marked
+                for element in gone { $0.applied.remove(element) }
+                for element in new { $0.applied.insert(element) }
+                if let marked { $0.marked = marked }
             }
         }
     }
@@ -117,9 +151,7 @@ public final class Guard: Sendable {
         var traffic = traffic
         try change { state, transaction in
             if state.asksRoutes { traffic.hostAddresses = [] }
-            // Not `subtracting`, which goes through all of what it subtracts.
-            var new = traffic.elements
-            for element in new where state.applied.contains(element) { new.remove(element) }
+            let new = Self.elements(of: traffic.elements, notIn: state.applied)
             GuardTable(transaction: transaction, asksRoutes: state.asksRoutes).insert(new)
             return { $0.applied.formUnion(new) }
         }

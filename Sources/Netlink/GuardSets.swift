@@ -72,6 +72,11 @@ struct GuardElement: Hashable {
     let set: GuardSet
     let endpoint: GuardedEndpoint
 
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(endpoint.address)
+        hasher.combine(UInt32(set.rawValue) << 24 | UInt32(endpoint.transportProtocol) << 16 | UInt32(endpoint.port))
+    }
+
     /// The key's bytes, each part padded to four.
     var key: [UInt8] {
         let port = endpoint.port

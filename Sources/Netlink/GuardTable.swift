@@ -91,12 +91,12 @@ struct GuardTable {
     }
 
     /// Add elements.
-    func insert(_ elements: Set<GuardElement>) { change(NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE, elements) }
+    func insert(_ elements: ArraySlice<GuardElement>) { change(NFT_MSG_NEWSETELEM, flags: NLM_F_CREATE, elements) }
 
     /// Take elements away.
-    func remove(_ elements: Set<GuardElement>) { change(NFT_MSG_DELSETELEM, flags: 0, elements) }
+    func remove(_ elements: ArraySlice<GuardElement>) { change(NFT_MSG_DELSETELEM, flags: 0, elements) }
 
-    private func change(_ type: nf_tables_msg_types, flags: Int32, _ elements: Set<GuardElement>) {
+    private func change(_ type: nf_tables_msg_types, flags: Int32, _ elements: ArraySlice<GuardElement>) {
         struct Place: Hashable {
             let set: GuardSet
             let family: AddressFamily

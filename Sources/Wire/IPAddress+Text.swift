@@ -22,16 +22,37 @@ extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
     }
 
     private static func dotted(_ text: Substring) -> UInt32? {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
         var number: UInt32 = 0
-        for part in parts {
-            guard (1...3).contains(part.utf8.count), part.utf8.allSatisfy({ (48...57).contains($0) }),
-                let byte = UInt8(part)
-            else { return nil }
-            number = number << 8 | UInt32(byte)
+        var part: UInt32 = 0
+        var digits = 0
+        var parts = 1
+        for character in text.utf8 {
+            switch character {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                digits += 1
+                part = part * 10 + UInt32(character - UInt8(ascii: "0"))
+                guard digits <= 3, part <= 255 else { return nil }
+            case UInt8(ascii: "."):
+                guard digits > 0, parts < 4 else { return nil }
+                number = number << 8 | part
+                (part, digits, parts) = (0, 0, parts + 1)
+            default: return nil
+            }
         }
-        return number
+        return digits > 0 && parts == 4 ? number << 8 | part : nil
+    }
+
+    private static func dotted(_ number: UInt32) -> String {
+        var text: [UInt8] = []
+        text.reserveCapacity(15)
+        for shift in [24, 16, 8, 0] as [UInt32] {
+            let part = UInt8(truncatingIfNeeded: number >> shift)
+            if part >= 100 { text.append(part / 100 + UInt8(ascii: "0")) }
+            if part >= 10 { text.append(part / 10 % 10 + UInt8(ascii: "0")) }
+            text.append(part % 10 + UInt8(ascii: "0"))
+            if shift > 0 { text.append(UInt8(ascii: ".")) }
+        }
+        return String(decoding: text, as: UTF8.self)
     }
 
     private static func words(_ text: Substring) -> [UInt16]? {
@@ -67,9 +88,7 @@ extension IPAddress: CustomStringConvertible, LosslessStringConvertible {
 
     /// As `10.0.2.1` or, in the form of RFC 5952, `2001:db8::1`.
     public var description: String {
-        if isV4 {
-            return "\(v4 >> 24).\(v4 >> 16 & 0xff).\(v4 >> 8 & 0xff).\(v4 & 0xff)"
-        }
+        if isV4 { return Self.dotted(v4) }
         let words = (0..<8).map { index -> UInt16 in
             UInt16(truncatingIfNeeded: (index < 4 ? high : low) >> UInt64(16 * (3 - index % 4)))
         }

@@ -56,7 +56,8 @@ final class Daemon: Service {
         workers = try ports.enumerated().map { [engine, routing, resolver] number, ports in
             Worker(
                 WorkerConfiguration(
-                    number: number, processor: options.processor.map { $0 + number }, seed: .random(in: .min ... .max),
+                    number: number, processor: options.processor.map { $0 + number },
+                    isRealTime: options.realtime, seed: .random(in: .min ... .max),
                     isGuarded: isGuarded, localClientSlot: localPort == nil ? nil : ports.count),
                 engine: engine, routing: routing, ports: ports + [localPort].compactMap(\.self),
                 hostPort: isGuarded ? try PacketSocket(interface: "lo") : nil, resolver: resolver)
@@ -255,14 +256,14 @@ final class Daemon: Service {
         try monitor.start(
             onFailure: { [logger] in logger.error("cannot read the host's network: \($0)") },
             onChange: { [weak self] in self?.follow($0) })
-        for worker in workers {
-            worker.setHostForwards(Host.forwards)
-            worker.start()
-        }
         defer {
             for worker in workers { worker.stop() }
             monitor.stop()
             hostGuard?.close()
+        }
+        for worker in workers {
+            worker.setHostForwards(Host.forwards)
+            try worker.start()
         }
         let server = ControlServer(path: socketPath, handlers: handlers)
         try await withThrowingTaskGroup(of: Void.self) { group in

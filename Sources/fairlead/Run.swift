@@ -48,6 +48,12 @@ extension Fairlead {
         var workers: Int?
         @Option(help: "The processor the first worker is pinned to, the next one to the next.")
         var processor: Int?
+        @Flag(
+            help: """
+                Workers go before every ordinary thread (SCHED_FIFO, priority 1): packets do not wait while rules change or \
+                other programs compute. Needs CAP_SYS_NICE.
+                """)
+        var realtime = false
 
         /// Worker threads.
         var workerCount: Int { workers ?? 1 }

@@ -41,6 +41,24 @@ extension NamespaceTests {
             }
         }
 
+        /// `--realtime`: the workers' policy, and no others'; without the capability, what is missing.
+        @Test func workersMayBeRealTime() async throws {
+            try await Lab.with { lab in
+                let run = [Program.path, "run", "--interface", "client0", "--realtime"]
+                let refused = try await lab.run("director", ["setpriv", "--bounding-set=-sys_nice"] + run)
+                try check(refused, says: ["real-time", "CAP_SYS_NICE"])
+                let daemon = try await lab.startFairlead(["--realtime"])
+                #expect(try await lab.fetch(3).lines.count == 3)
+                let tasks = "/proc/\(daemon.process)/task"
+                for task in try FileManager.default.contentsOfDirectory(atPath: tasks) {
+                    let name = try String(contentsOfFile: "\(tasks)/\(task)/comm", encoding: .utf8)
+                    let policy = sched_getscheduler(try #require(pid_t(task)))
+                    #expect(policy == (name.hasPrefix("fl-worker") ? SCHED_FIFO : SCHED_OTHER), "\(name)")
+                }
+                #expect(try await daemon.stop() == 0)
+            }
+        }
+
         @Test func aControlSocketInUseIsLeftAlone() async throws {
             try await Lab.with { lab in
                 let daemon = try await lab.startFairlead()

@@ -9,7 +9,8 @@ public enum SchedulerKind: UInt8, Hashable, Sendable, CaseIterable, BitwiseCopya
     case p2c, rendezvous, maglev
 
     /// The name ipvsadm knows it by.
-    public var name: String { String(describing: self) }
+    public var name: String { Self.names[Int(rawValue)] }
+    private static let names = allCases.map { String(describing: $0) }
 
     /// The scheduler called `name`; nil when there is none.
     public init?(name: some StringProtocol) {
