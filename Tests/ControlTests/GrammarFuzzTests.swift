@@ -1,5 +1,6 @@
 import Balancer
 import Control
+import TestSupport
 import Testing
 import Wire
 
@@ -72,7 +73,7 @@ import Wire
         let table = Self.engine()
         var rules = Rules(table)
         var effects = 0
-        for number in 0..<10_000 {
+        for number in 0..<TestScale.count(10_000) {
             // Time goes on, so that deleted servers are let go.
             table.advance(milliseconds: UInt64(number) * 500)
             let line = Self.line(&random)
@@ -95,7 +96,7 @@ import Wire
             #expect(executor.execute(["-R"], standardInput: saved, on: copy) == CommandResult(), "\(label)")
             #expect(Rules(copy) == rules, "\(label)")
         }
-        #expect(effects > 50)
+        #expect(effects > TestScale.count(10_000) / 200)
     }
 
     private static func engine() -> Engine {

@@ -5,25 +5,6 @@ import Wire
 
 @testable import Balancer
 
-/// How much the random tests do. `FAIRLEAD_TEST_SCALE=10` does ten times as much.
-enum TestScale {
-    static let factor = ProcessInfo.processInfo.environment["FAIRLEAD_TEST_SCALE"].flatMap(Int.init) ?? 1
-
-    /// The thread sanitizer makes everything ten times slower.
-    private static let isUnderThreadSanitizer = dlsym(nil, "__tsan_init") != nil
-
-    /// `debug` of something, or `release` in a build that is optimised; times the factor. Under the thread sanitizer a
-    /// fifth.
-    static func count(debug: Int, release: Int) -> Int {
-        if isUnderThreadSanitizer { return debug * factor / 5 }
-        #if DEBUG
-            return debug * factor
-        #else
-            return release * factor
-        #endif
-    }
-}
-
 extension EntryFields {
     /// What an ordinary entry is made from.
     static func of(

@@ -20,7 +20,7 @@ private struct DestinationHashingModel: SchedulerModel {
     /// Its flags are sh's and mean nothing here.
     @Test(arguments: [[], [.fallback, .port]] as [SchedulerFlags], 1...3 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(flags: SchedulerFlags, seed: UInt64) {
-        ModelComparison<DestinationHashingModel>(.dh, flags: flags, seed: seed).run(steps: 3000)
+        ModelComparison<DestinationHashingModel>(.dh, flags: flags, seed: seed).run(steps: TestScale.count(3000))
     }
 
     @Test func anAddressKeepsItsServerWhoeverAsks() {

@@ -24,7 +24,7 @@ private struct LeastConnectionModel: SchedulerModel {
 @Suite struct LeastConnectionTests {
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(seed: UInt64) {
-        ModelComparison<LeastConnectionModel>(.lc, flags: [], seed: seed).run(steps: 3000)
+        ModelComparison<LeastConnectionModel>(.lc, flags: [], seed: seed).run(steps: TestScale.count(3000))
     }
 
     @Test func activeConnectionsCount256Times() {

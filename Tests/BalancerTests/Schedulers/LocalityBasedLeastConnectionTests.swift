@@ -45,13 +45,14 @@ func leastLoadedModel(_ servers: [ModelServer]) -> ModelServer? {
 @Suite struct LocalityBasedLeastConnectionTests {
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(seed: UInt64) {
-        ModelComparison<LocalityModel>(.lblc, flags: [], seed: seed).run(steps: 4000)
+        ModelComparison<LocalityModel>(.lblc, flags: [], seed: seed).run(steps: TestScale.count(4000))
     }
 
     /// With hours between picks entries are forgotten.
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
     func picksWhatTheModelPicksOverDays(seed: UInt64) {
-        ModelComparison<LocalityModel>(.lblc, flags: [], seed: seed).run(steps: 4000, longestPause: 1_200_000)
+        ModelComparison<LocalityModel>(.lblc, flags: [], seed: seed).run(
+            steps: TestScale.count(4000), longestPause: 1_200_000)
     }
 
     /// As `ip_vs_lblc_schedule`: the threshold is not asked of a remembered server.

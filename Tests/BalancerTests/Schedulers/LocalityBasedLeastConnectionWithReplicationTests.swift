@@ -58,13 +58,14 @@ private struct ReplicationModel: SchedulerModel {
 @Suite struct LocalityBasedLeastConnectionWithReplicationTests {
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(seed: UInt64) {
-        ModelComparison<ReplicationModel>(.lblcr, flags: [], seed: seed).run(steps: 2500)
+        ModelComparison<ReplicationModel>(.lblcr, flags: [], seed: seed).run(steps: TestScale.count(2500))
     }
 
     /// With hours between picks sets shrink and entries are forgotten.
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func picksWhatTheModelPicksOverDays(seed: UInt64) {
-        ModelComparison<ReplicationModel>(.lblcr, flags: [], seed: seed).run(steps: 4000, longestPause: 1_200_000)
+        ModelComparison<ReplicationModel>(.lblcr, flags: [], seed: seed).run(
+            steps: TestScale.count(4000), longestPause: 1_200_000)
     }
 
     @Test func aSetGrowsUnderLoadAndShrinksAfterADay() throws {

@@ -55,8 +55,9 @@ private struct MaglevHashingModel: SchedulerModel {
 @Suite struct MaglevHashingTests {
     @Test(arguments: [[], .fallback, .port, [.fallback, .port]] as [SchedulerFlags], 1...2 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(flags: SchedulerFlags, seed: UInt64) {
-        ModelComparison<MaglevHashingModel>(.mh, flags: flags, seed: seed).run(steps: 300, largestWeight: 300)
-        ModelComparison<MaglevHashingModel>(.mh, flags: flags, seed: seed).run(steps: 100, family: .v6)
+        ModelComparison<MaglevHashingModel>(.mh, flags: flags, seed: seed).run(
+            steps: TestScale.count(300), largestWeight: 300)
+        ModelComparison<MaglevHashingModel>(.mh, flags: flags, seed: seed).run(steps: TestScale.count(100), family: .v6)
     }
 
     /// A quiesced server keeps its places: the clients of the others stay where they are.

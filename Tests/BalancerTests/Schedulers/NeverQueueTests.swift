@@ -20,7 +20,7 @@ private struct NeverQueueModel: SchedulerModel {
 @Suite struct NeverQueueTests {
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(seed: UInt64) {
-        ModelComparison<NeverQueueModel>(.nq, flags: [], seed: seed).run(steps: 3000)
+        ModelComparison<NeverQueueModel>(.nq, flags: [], seed: seed).run(steps: TestScale.count(3000))
     }
 
     /// An idle server goes first, though sed would choose the heavier one.

@@ -32,7 +32,7 @@ private struct RoundRobinModel: SchedulerModel {
 @Suite struct RoundRobinTests {
     @Test(arguments: 1...8 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(seed: UInt64) {
-        ModelComparison<RoundRobinModel>(.rr, flags: [], seed: seed).run(steps: 4000)
+        ModelComparison<RoundRobinModel>(.rr, flags: [], seed: seed).run(steps: TestScale.count(4000))
     }
 
     @Test func beginsWithTheNewest() {

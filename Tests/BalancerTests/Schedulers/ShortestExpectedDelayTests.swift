@@ -19,7 +19,7 @@ private struct ShortestExpectedDelayModel: SchedulerModel {
 @Suite struct ShortestExpectedDelayTests {
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(seed: UInt64) {
-        ModelComparison<ShortestExpectedDelayModel>(.sed, flags: [], seed: seed).run(steps: 3000)
+        ModelComparison<ShortestExpectedDelayModel>(.sed, flags: [], seed: seed).run(steps: TestScale.count(3000))
     }
 
     /// The new connection counts: the first goes to the heavier server, not to the first idle one.

@@ -38,8 +38,10 @@ private struct SourceHashingModel: SchedulerModel {
 @Suite struct SourceHashingTests {
     @Test(arguments: [[], .fallback, .port, [.fallback, .port]] as [SchedulerFlags], 1...3 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(flags: SchedulerFlags, seed: UInt64) {
-        ModelComparison<SourceHashingModel>(.sh, flags: flags, seed: seed).run(steps: 3000, largestWeight: 12)
-        ModelComparison<SourceHashingModel>(.sh, flags: flags, seed: seed).run(steps: 1000, family: .v6)
+        ModelComparison<SourceHashingModel>(.sh, flags: flags, seed: seed).run(
+            steps: TestScale.count(3000), largestWeight: 12)
+        ModelComparison<SourceHashingModel>(.sh, flags: flags, seed: seed).run(
+            steps: TestScale.count(1000), family: .v6)
     }
 
     @Test func aClientKeepsItsServer() {

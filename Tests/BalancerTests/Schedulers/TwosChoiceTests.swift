@@ -29,7 +29,7 @@ private struct TwosChoiceModel: SchedulerModel {
 @Suite struct TwosChoiceTests {
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(seed: UInt64) {
-        ModelComparison<TwosChoiceModel>(.twos, flags: [], seed: seed).run(steps: 3000)
+        ModelComparison<TwosChoiceModel>(.twos, flags: [], seed: seed).run(steps: TestScale.count(3000))
     }
 
     /// Without load the first draw decides: each number of 0...6 once gives each server its weight, the newest one

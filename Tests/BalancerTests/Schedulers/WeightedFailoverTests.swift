@@ -18,7 +18,7 @@ private struct WeightedFailoverModel: SchedulerModel {
 @Suite struct WeightedFailoverTests {
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(seed: UInt64) {
-        ModelComparison<WeightedFailoverModel>(.fo, flags: [], seed: seed).run(steps: 3000)
+        ModelComparison<WeightedFailoverModel>(.fo, flags: [], seed: seed).run(steps: TestScale.count(3000))
     }
 
     @Test func failsOverAndBack() {

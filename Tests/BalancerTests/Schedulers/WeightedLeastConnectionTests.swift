@@ -24,7 +24,7 @@ private struct WeightedLeastConnectionModel: SchedulerModel {
 @Suite struct WeightedLeastConnectionTests {
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(seed: UInt64) {
-        ModelComparison<WeightedLeastConnectionModel>(.wlc, flags: [], seed: seed).run(steps: 3000)
+        ModelComparison<WeightedLeastConnectionModel>(.wlc, flags: [], seed: seed).run(steps: TestScale.count(3000))
     }
 
     /// Connections that stay spread as the weights say.

@@ -18,7 +18,7 @@ private struct WeightedOverflowModel: SchedulerModel {
 @Suite struct WeightedOverflowTests {
     @Test(arguments: 1...6 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(seed: UInt64) {
-        ModelComparison<WeightedOverflowModel>(.ovf, flags: [], seed: seed).run(steps: 3000)
+        ModelComparison<WeightedOverflowModel>(.ovf, flags: [], seed: seed).run(steps: TestScale.count(3000))
     }
 
     /// BEHAVIOUR 1 (16): weight + 1 connections, then the next.

@@ -65,13 +65,13 @@ private struct WeightedRoundRobinModel: SchedulerModel {
 @Suite struct WeightedRoundRobinTests {
     @Test(arguments: 1...12 as ClosedRange<UInt64>)
     func picksWhatTheModelPicks(seed: UInt64) {
-        ModelComparison<WeightedRoundRobinModel>(.wrr, flags: [], seed: seed).run(steps: 4000)
+        ModelComparison<WeightedRoundRobinModel>(.wrr, flags: [], seed: seed).run(steps: TestScale.count(4000))
     }
 
     @Test(arguments: 1...4 as ClosedRange<UInt64>)
     func largeWeightsToo(seed: UInt64) {
         ModelComparison<WeightedRoundRobinModel>(.wrr, flags: [], seed: seed)
-            .run(steps: 2000, largestWeight: 3000, largestList: 5)
+            .run(steps: TestScale.count(2000), largestWeight: 3000, largestList: 5)
     }
 
     /// BEHAVIOUR 1 (2): weights 3, 2, 1 added in this order.
