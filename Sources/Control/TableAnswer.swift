@@ -151,6 +151,8 @@ public struct TableAnswer: Sendable {
         service.sourceRate = request.sourceRate
         service.timeouts = request.timeouts
         service.tableSize = request.tableSize
+        // What a configuration file or a cluster gave it, and ipvsadm has no word for, stays.
+        service.masquerade = table.service(request.key)?.service.masquerade
         return service
     }
 

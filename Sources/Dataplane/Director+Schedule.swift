@@ -58,12 +58,22 @@ extension Director {
 
     /// The scheduler's choice.
     private mutating func pick(_ service: ServiceReference, _ key: FlowKey) -> Int? {
-        let request = ScheduleRequest(
+        var request = ScheduleRequest(
             client: key.source, clientPort: key.sourcePort, virtual: key.destination, now: now, random: nextRandom())
+        switch service.record.scheduler {
+        case .lblc: request.localityLife = Self.life(settings[.lblcExpiration])
+        case .lblcr: request.localityLife = Self.life(settings[.lblcrExpiration])
+        default: break
+        }
         let place = service.record.scheduler.schedule(service, request, slots)
         let slots = slots
         note(.scheduled(service.record, place, slots))
         return place
+    }
+
+    /// Seconds as ticks, as many as half of the clock's range at most.
+    private static func life(_ seconds: Int32) -> Tick {
+        Tick(truncatingIfNeeded: min(UInt64(max(seconds, 0)) &* UInt64(Ticks.perSecond), UInt64(Tick.max / 2)))
     }
 
     /// Whether the packet may open a connection: TCP needs SYN and no RST, SCTP INIT, unless the settings are sloppy.

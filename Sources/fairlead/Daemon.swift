@@ -57,7 +57,8 @@ final class Daemon: Service {
             Worker(
                 WorkerConfiguration(
                     number: number, processor: options.processor.map { $0 + number },
-                    isRealTime: options.realtime, seed: .random(in: .min ... .max),
+                    isRealTime: options.realtime,
+                    seed: options.seed.map { $0 &+ UInt64(number) } ?? .random(in: .min ... .max),
                     isGuarded: isGuarded, localClientSlot: localPort == nil ? nil : ports.count),
                 engine: engine, routing: routing, ports: ports + [localPort].compactMap(\.self),
                 hostPort: isGuarded ? try PacketSocket(interface: "lo") : nil, resolver: resolver)

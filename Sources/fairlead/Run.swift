@@ -54,6 +54,8 @@ extension Fairlead {
                 other programs compute. Needs CAP_SYS_NICE.
                 """)
         var realtime = false
+        @Option(help: "Seed of what schedulers draw (twos, p2c), to have a run's choices again; drawn unless given.")
+        var seed: UInt64?
 
         /// Worker threads.
         var workerCount: Int { workers ?? 1 }

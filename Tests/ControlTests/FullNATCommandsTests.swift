@@ -133,6 +133,7 @@ import Wire
             ("-P -t 203.0.113.80:80 -z 203.0.113.80", 255, "virtual address"),
             ("-A -t 10.0.2.101:80", 255, "local address of a service"),
             ("-A -u 203.0.113.80:53 --toa", 2, "only for TCP"),
+            ("-A --sctp-service 203.0.113.80:53 --proxy-protocol v2", 2, "only for TCP and UDP"),
             ("-A -t 203.0.113.80:82 --toa --proxy-protocol v2", 2, "multiple 'client-address' options"),
             ("-A -t 203.0.113.80:82 --proxy-protocol v1", 2, "v2 and disable are known"),
             ("--add-laddr -t 203.0.113.80:80", 2, "You need to supply the 'local-address' option"),

@@ -63,4 +63,19 @@ import Wire
         let result = executor.execute(["--start-daemon", "master"], on: KernelRuleTable())
         #expect(result.status == 255 && result.standardError == "Connection synchronisation is not supported\n")
     }
+
+    /// ipvsadm has no word for a masquerade rule: an edit leaves it, and `-S` writes what can be restored.
+    @Test func aMasqueradeRuleStaysAndIsNotWritten() throws {
+        let table = Engine(EngineConfiguration(entries: 64, services: 8, destinations: 8, secret: HashSecret(1, 2)))
+        let key = ServiceKey.address(
+            transportProtocol: IPProtocol.tcp, address: IPAddress(v4: 0xcb00_7150), port: 80)
+        var service = VirtualService(key: key, scheduler: .rr)
+        service.masquerade = .all
+        try table.addService(service)
+        try table.addLocalAddress(IPAddress(v4: 0x0a00_02c8), to: key)
+        let executor = CommandExecutor.recorded
+        #expect(executor.execute(["-E", "-t", "203.0.113.80:80", "-s", "wlc"], on: table) == CommandResult())
+        #expect(table.service(key)?.service.masquerade == .all)
+        #expect(executor.execute(["-Sn"], on: table).standardOutput == "-A -t 203.0.113.80:80 -s wlc\n")
+    }
 }

@@ -91,4 +91,17 @@ import Wire
         #expect(bed.entries.isEmpty)
         try check(bed, -1)
     }
+
+    /// `run_estimation` 0: counters and rates stand still, and go on when it is 1 again.
+    @Test func estimationCanBeStopped() throws {
+        let bed = try TestDirector()
+        try bed.serve()
+        bed.engine.set(.runEstimation, to: 0)
+        _ = bed.receive(TestDirector.request(.syn).frame())
+        _ = bed.advance(seconds: 6)
+        #expect(bed.engine.services().map(\.counters.connections) == [0])
+        bed.engine.set(.runEstimation, to: 1)
+        _ = bed.advance(seconds: 6)
+        #expect(bed.engine.services().map(\.counters.connections) == [1])
+    }
 }

@@ -66,10 +66,15 @@ import Wire
         #expect(bed.entries.isEmpty)
     }
 
-    /// A table full of half-open connections: one gives way for each new one, and that is counted.
+    /// A table full of half-open connections: one of these gives way for each new one, and that is counted.
     @Test func embryonicEntriesGiveWay() throws {
         let bed = try TestDirector(entries: 64)
         try bed.serve()
+        let established = UInt16(500)..<510
+        for port in established {
+            _ = bed.receive(TestDirector.request(.syn, port: port).frame())
+            _ = bed.receive(TestDirector.request(.ack, port: port).frame())
+        }
         for port in UInt16(1000)..<4000 where bed.counters.evicted == 0 {
             _ = bed.receive(TestDirector.request(.syn, port: port).frame())
         }
@@ -81,6 +86,8 @@ import Wire
         #expect(bed.entries.count >= full - 4 && bed.entries.count <= full + 1)
         #expect(bed.entries.contains { $0.clientPort >= 5000 }, "new connections found their place")
         #expect(bed.counters.evicted > 20 && bed.isAccountedFor)
+        let clients = Set(bed.entries.map(\.clientPort))
+        #expect(established.allSatisfy(clients.contains), "established connections stay")
         let status = try #require(bed.engine.services().first?.destinations.first)
         #expect(Int(status.activeConnections) == bed.entries.count, "the counts moved with the entries")
     }

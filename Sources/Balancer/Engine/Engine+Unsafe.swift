@@ -214,7 +214,7 @@ public final class Engine: @unchecked Sendable {
         let interval = UInt64(FoldedTraffic.interval) * 1000
         var next = nextFold ?? milliseconds / interval * interval
         while next <= milliseconds {
-            foldCounters()
+            if settings[.runEstimation] != 0 { foldCounters() }
             next += interval
         }
         nextFold = next

@@ -10,8 +10,8 @@ enum LocalityBasedLeastConnection: Scheduler {
     static func schedule(_ service: ServiceReference, _ request: ScheduleRequest, _ slots: StateSlots) -> Int? {
         let record = service.record
         guard let map = record.localityMap else { return WeightedLeastConnection.leastLoaded(record, slots) }
-        map.sweep(now: request.now)
-        var entry = map.find(request.virtual, now: request.now)
+        map.sweep(now: request.now, life: request.localityLife)
+        var entry = map.find(request.virtual, now: request.now, life: request.localityLife)
         if entry.count > 0, let place = entry[0].place(record, slots),
             slots.destination(record.destination(place).slot).weight > 0, !isOverloaded(place, record, slots)
         {

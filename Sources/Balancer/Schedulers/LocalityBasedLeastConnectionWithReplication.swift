@@ -12,11 +12,11 @@ enum LocalityBasedLeastConnectionWithReplication: Scheduler {
     static func schedule(_ service: ServiceReference, _ request: ScheduleRequest, _ slots: StateSlots) -> Int? {
         let record = service.record
         guard let map = record.localityMap else { return WeightedLeastConnection.leastLoaded(record, slots) }
-        map.sweep(now: request.now)
-        var entry = map.find(request.virtual, now: request.now)
+        map.sweep(now: request.now, life: request.localityLife)
+        var entry = map.find(request.virtual, now: request.now, life: request.localityLife)
         let least = leastLoaded(entry, record, slots)
         var isChanged = false
-        if entry.count > 1, Ticks.isBefore(entry.lastChange &+ LocalityAge.full, request.now) {
+        if entry.count > 1, Ticks.isBefore(entry.lastChange &+ request.localityLife, request.now) {
             isChanged = removeMostLoaded(&entry, record, slots, request.now)
         }
         if let least, !LocalityBasedLeastConnection.isOverloaded(least, record, slots) {

@@ -56,7 +56,7 @@ struct LocalityMap {
     // MARK: Entries
 
     /// What is remembered of `address`; it counts as used now.
-    func find(_ address: IPAddress, now: Tick) -> LocalityEntry {
+    func find(_ address: IPAddress, now: Tick, life: Tick = LocalityAge.full) -> LocalityEntry {
         let bucket = bucket(of: address)
         for _ in 0..<4 {
             let sequence = unsafe words[bucket].load(ordering: .acquiring)
@@ -72,7 +72,7 @@ struct LocalityMap {
             guard load(bucket) == sequence else { continue }
             guard let place else { return found }
             let used = UInt32(truncatingIfNeeded: times)
-            if now &- used >= LocalityAge.full { return LocalityEntry(sequence: sequence) }
+            if now &- used >= life { return LocalityEntry(sequence: sequence) }
             if used != now {
                 let touched = times & ~0xffff_ffff | UInt64(now)
                 _ = unsafe words[place &+ 2].compareExchange(expected: times, desired: touched, ordering: .relaxed)
@@ -156,15 +156,15 @@ struct LocalityMap {
     /// The kernel's timer, a few buckets a call: once a minute, if there are more than 16,384 entries, those unused for
     /// six minutes go; each thirtieth time instead those unused for a day, however few there are
     /// (`ip_vs_lblc_check_expire`).
-    func sweep(now: Tick) {
+    func sweep(now: Tick, life: Tick = LocalityAge.full) {
         let next = load(2)
         if load(4) == 0, next >> 32 != 0, Ticks.isBefore(now, UInt32(truncatingIfNeeded: next)) { return }
         guard unsafe words[1].compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged else { return }
-        if load(4) == 0 { plan(now) } else { sweepOn(now) }
+        if load(4) == 0 { plan(now, life) } else { sweepOn(now) }
         unsafe words[1].store(0, ordering: .releasing)
     }
 
-    private func plan(_ now: Tick) {
+    private func plan(_ now: Tick, _ life: Tick) {
         let next = load(2)
         guard next >> 32 == 0 || !Ticks.isBefore(now, UInt32(truncatingIfNeeded: next)) else { return }
         store(2, 1 << 32 | UInt64(now &+ LocalityAge.sweepInterval))
@@ -173,7 +173,7 @@ struct LocalityMap {
             store(3, 1)
         } else if number % LocalityAge.sweepsToFull == 0 {
             store(3, 1)
-            begin(age: LocalityAge.full, goal: UInt64.max)
+            begin(age: life, goal: UInt64.max)
         } else if count > LocalityAge.threshold {
             begin(
                 age: LocalityAge.partial,
@@ -224,8 +224,8 @@ struct LocalityMap {
 
 /// How long lblc and lblcr remember (`net/netfilter/ipvs/ip_vs_lblc.c`).
 enum LocalityAge {
-    /// Unused for so long, an entry goes whatever the number of entries; lblcr's sets shrink after the same time
-    /// (`DEFAULT_EXPIRATION`: a day).
+    /// Unused for so long, an entry goes whatever the number of entries; lblcr's sets shrink after the same time, unless
+    /// `lblc_expiration` or `lblcr_expiration` says otherwise (`DEFAULT_EXPIRATION`: a day).
     static var full: Tick { Ticks.seconds(24 * 60 * 60) }
     /// Unused for so long, an entry goes when there are many (`ENTRY_TIMEOUT`: six minutes).
     static var partial: Tick { Ticks.seconds(6 * 60) }

@@ -143,6 +143,8 @@ public struct ScheduleRequest: Sendable {
     public var now: Tick
     /// 64 random bits of the worker's seeded generator, for schedulers that draw.
     public var random: UInt64
+    /// How long lblc and lblcr remember what is not used (`lblc_expiration`, `lblcr_expiration`).
+    public var localityLife = Ticks.seconds(24 * 60 * 60)
 
     /// From its parts.
     @inlinable

@@ -8,6 +8,17 @@ public enum ClientAddressCarrier: UInt8, Hashable, Sendable, CaseIterable, Bitwi
     case tcpOption = 1
     /// A PROXY protocol v2 header before the client's first bytes.
     case proxyProtocol = 2
+
+    /// Whether a service of this protocol (`IPProtocol`; 0: of a mark, and so of any) may have it: TOA is a TCP option, a
+    /// PROXY header goes before a connection's bytes or into each datagram.
+    public func isUsable(with transportProtocol: UInt8) -> Bool {
+        switch self {
+        case .none: true
+        case .tcpOption: transportProtocol == 0 || transportProtocol == IPProtocol.tcp
+        case .proxyProtocol:
+            transportProtocol == 0 || transportProtocol == IPProtocol.tcp || transportProtocol == IPProtocol.udp
+        }
+    }
 }
 
 /// A local address of a FULLNAT service as it stands.

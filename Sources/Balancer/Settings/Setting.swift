@@ -60,6 +60,7 @@ public enum Setting: UInt8, CaseIterable, Sendable, BitwiseCopyable {
         case .conntrack: "there is no connection tracking beside the connection table"
         case .snatReroute: "replies are always routed by the director's own table"
         case .cacheBypass: "there is no transparent cache cluster"
+        case .ignoreTunneled: "packets of other protocols are left to the host in any case"
         default: nil
         }
     }

@@ -157,6 +157,7 @@ public struct Lint: Sendable {
         var findings: [LintFinding] = []
         var left = file.services.filter { service in
             service.rule.destinations.contains { $0.method == .fullNAT }
+                || service.rule.service.masquerade != nil && !service.rule.localAddresses.isEmpty
         }
         while let first = left.first {
             var group = [first]

@@ -193,8 +193,9 @@ extension ConfigurationReader {
         if address.isUnspecified || address.isMulticast {
             document.reject(place, "\(address) is no address that clients can connect to")
         }
-        if service.clientAddress != .none, transportProtocol != IPProtocol.tcp {
-            document.reject(fields["client_address"] ?? node, "client_address is for protocol tcp only")
+        if !service.clientAddress.isUsable(with: transportProtocol) {
+            let usable = service.clientAddress == .tcpOption ? "tcp only" : "tcp and udp only"
+            document.reject(fields["client_address"] ?? node, "this client_address is for protocol \(usable)")
         }
     }
 }

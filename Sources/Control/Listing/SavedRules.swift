@@ -18,7 +18,12 @@ struct SavedRules {
         for status in RuleOrder.sorted(services) {
             let key = words(status.service.key)
             text += "-A \(key)\(words(status.service))\n"
-            for local in status.localAddresses { text += "-P \(key) -z \(local.address)\n" }
+            // ipvsadm has no word for a masquerade rule, without which the host's own address cannot be a local one.
+            let isForMasquerading =
+                status.service.masquerade != nil && !status.destinations.contains { $0.destination.method == .fullNAT }
+            for local in isForMasquerading ? [] : status.localAddresses {
+                text += "-P \(key) -z \(local.address)\n"
+            }
             for destination in RuleOrder.sorted(status.destinations) {
                 let server = names.text(destination.destination.key, status.service.key.transportProtocol)
                 text += "-a \(key) -r \(server)\(words(destination.destination))\n"

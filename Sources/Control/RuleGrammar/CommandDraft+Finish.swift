@@ -64,8 +64,11 @@ extension CommandDraft {
             guard !isOnePacket || transportProtocol == IPProtocol.udp else {
                 throw UsageError("One-Packet Scheduling is only for UDP virtual services")
             }
-            guard clientAddress == .none || transportProtocol == IPProtocol.tcp else {
-                throw UsageError("TOA and the PROXY protocol are only for TCP virtual services")
+            guard clientAddress.isUsable(with: transportProtocol) else {
+                throw UsageError(
+                    clientAddress == .tcpOption
+                        ? "TOA is only for TCP virtual services"
+                        : "the PROXY protocol is only for TCP and UDP virtual services")
             }
         }
         let schedulerName = schedulerName.isEmpty ? SchedulerKind.wlc.name : schedulerName

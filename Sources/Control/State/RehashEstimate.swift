@@ -18,8 +18,8 @@ struct RehashEstimate {
             wanted.destinations.filter { !known.contains($0.key) }.reversed()
             + before.compactMap { wantedByKey[$0.key] }
         let keptActive = status.destinations.filter { wantedByKey[$0.destination.key] != nil }
-        let isHashing = [.sh, .dh, .mh, .maglev, .rendezvous].contains(new.scheduler)
-        guard isHashing, !before.isEmpty else {
+        let hashing: Set<SchedulerKind> = [.sh, .dh, .mh, .maglev, .rendezvous]
+        guard hashing.contains(old.scheduler) || hashing.contains(new.scheduler), !before.isEmpty else {
             result = nil
             return
         }
@@ -27,12 +27,12 @@ struct RehashEstimate {
         else {
             result = (
                 RulePlan.Rehash(scheduler: new.scheduler.name, places: 0, moved: 1, unavoidable: 0),
-                keptActive.reduce(0) { $0 + Int($1.activeConnections) }
+                keptActive.reduce(0) { $0 + $1.established(of: new.key) }
             )
             return
         }
         if new.scheduler == .rendezvous {
-            result = Self.rendezvous(before, after, keptActive)
+            result = Self.rendezvous(new.key, before, after, keptActive)
         } else {
             result = Self.table(new, before, after, keptActive)
         }
@@ -48,7 +48,7 @@ struct RehashEstimate {
         let established = kept.reduce(0.0) { sum, status in
             let key = status.destination.key
             guard let owned = disruption.owned[key], owned > 0 else { return sum }
-            return sum + Double(status.activeConnections) * Double(disruption.lost[key] ?? 0) / Double(owned)
+            return sum + Double(status.established(of: service.key)) * Double(disruption.lost[key] ?? 0) / Double(owned)
         }
         let places = Double(disruption.places)
         return (
@@ -61,7 +61,7 @@ struct RehashEstimate {
 
     /// Rendezvous hashing moves what the new shares ask for and no more.
     private static func rendezvous(
-        _ before: [Destination], _ after: [Destination], _ kept: [DestinationStatus]
+        _ service: ServiceKey, _ before: [Destination], _ after: [Destination], _ kept: [DestinationStatus]
     ) -> (RulePlan.Rehash, Int)? {
         let (old, new) = (shares(before), shares(after))
         let moved = old.reduce(0.0) { $0 + max(0, $1.value - (new[$1.key] ?? 0)) }
@@ -69,7 +69,7 @@ struct RehashEstimate {
         let established = kept.reduce(0.0) { sum, status in
             let key = status.destination.key
             guard let share = old[key], share > 0 else { return sum }
-            return sum + Double(status.activeConnections) * max(0, share - (new[key] ?? 0)) / share
+            return sum + Double(status.established(of: service)) * max(0, share - (new[key] ?? 0)) / share
         }
         return (
             RulePlan.Rehash(

@@ -82,7 +82,7 @@ struct RulePlanner {
         let key = status.service.key
         removals.append(.removeService(key))
         leaving += status.destinations.map { ($0.destination, key) }
-        let destinations = status.destinations.reversed().map { Self.removal($0) }
+        let destinations = status.destinations.reversed().map { Self.removal($0, of: key) }
         var effect = RulePlan.Effect()
         for destination in destinations { effect.add(destination.effect) }
         plan.services.append(
@@ -91,8 +91,8 @@ struct RulePlanner {
                 unchangedDestinations: 0, rehash: nil, effect: effect))
     }
 
-    private static func removal(_ status: DestinationStatus) -> RulePlan.DestinationChange {
-        let established = Int(status.activeConnections)
+    private static func removal(_ status: DestinationStatus, of key: ServiceKey) -> RulePlan.DestinationChange {
+        let established = status.established(of: key)
         return RulePlan.DestinationChange(
             action: .remove, destination: status.destination.key.title, details: [], established: established,
             effect: RulePlan.Effect(cut: established))
@@ -120,7 +120,7 @@ struct RulePlanner {
         for destination in status.destinations.reversed() where !kept.contains(destination.destination.key) {
             removals.append(.removeDestination(destination.destination.key, key))
             leaving.append((destination.destination, key))
-            change.destinations.append(Self.removal(destination))
+            change.destinations.append(Self.removal(destination, of: key))
         }
         for address in oldPool where !wanted.localAddresses.contains(address) {
             details.append("local address \(address) removed")
@@ -164,7 +164,7 @@ struct RulePlanner {
                 continue
             }
             additions.append(.editDestination(destination, from: before.destination, key))
-            let established = Int(before.activeConnections)
+            let established = before.established(of: key)
             let isDrained = before.destination.weight > 0 && destination.weight == 0
             change.destinations.append(
                 RulePlan.DestinationChange(
@@ -216,4 +216,13 @@ extension VirtualService {
 
 extension Persistence {
     fileprivate var words: String { "\(timeout) s /\(prefixLength)" }
+}
+
+extension DestinationStatus {
+    /// Connections in use: those of UDP have no state that would tell, and all count as inactive (`ActiveConn`,
+    /// `InActConn` of `ipvsadm -L`).
+    func established(of key: ServiceKey) -> Int {
+        if case .address(IPProtocol.udp, _, _) = key { return Int(activeConnections) + Int(inactiveConnections) }
+        return Int(activeConnections)
+    }
 }

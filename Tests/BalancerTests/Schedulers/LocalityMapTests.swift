@@ -30,6 +30,15 @@ import Wire
         #expect(map.count == 2)
     }
 
+    /// `lblc_expiration`: what is unused for that long is not remembered.
+    @Test func remembersAsLongAsItIsTold() {
+        let memory = SchedulerMemory(members: 1, provider: .heap)
+        let map = memory.map
+        remember(map, 1, now: 0)
+        #expect(map.find(address(1), now: 9, life: 10).count == 1)
+        #expect(map.find(address(1), now: 19, life: 10).count == 0)
+    }
+
     /// A decision on contents that changed meanwhile is dropped.
     @Test func aStaleEntryIsNotStored() {
         let memory = SchedulerMemory(members: 1, provider: .heap)

@@ -100,7 +100,7 @@ enum Examples {
             line: 3, says: "one_packet must be true or false, not \"yes\"", isAgainstSchema: false),
         service(
             "address: 198.18.10.80:80\nprotocol: udp\nclient_address: toa",
-            line: 4, says: "client_address is for protocol tcp only", isAgainstSchema: false),
+            line: 4, says: "this client_address is for protocol tcp only", isAgainstSchema: false),
         service("fwmark: 7\naddress: 198.18.10.80:80", line: 3, says: "a fwmark or address, not both"),
         service("fwmark: 0", says: "fwmark is 0, but takes from 1 on"),
         service(

@@ -31,6 +31,14 @@ import Testing
         #expect(try #require(rehash).moved > 0.5 && effect.rehashed > 500)
     }
 
+    /// Without the hash every client's next connection goes elsewhere.
+    @Test func leavingAHashMovesAll() throws {
+        let bed = try RuleBed(Self.yaml("sh", 11...12))
+        for place in 0..<2 { bed.connect(10, place) }
+        let plan = try bed.plan(Self.yaml("rr", 11...12))
+        #expect(plan.effect == RulePlan.Effect(rehashed: 20) && plan.services.first?.rehash?.moved == 1)
+    }
+
     @Test func otherSchedulersHashNobody() throws {
         for scheduler in ["rr", "wrr", "lc", "wlc", "sed", "nq", "p2c"] {
             #expect(try Self.rehash(scheduler) == (nil, RulePlan.Effect()))

@@ -92,6 +92,24 @@ import Testing
                 """)
     }
 
+    /// Connections of UDP all count as inactive, and are cut all the same.
+    @Test func connectionsOfUDPAreCounted() throws {
+        let yaml = """
+            services:
+              - {address: 198.18.10.80:53, protocol: udp, method: nat, destinations: [198.18.2.11:53, 198.18.2.12:53]}
+            """
+        let bed = try RuleBed(yaml)
+        bed.withEngine { engine in
+            let key = engine.serviceTable.find(
+                transportProtocol: 17, address: .init(v4: 0xc612_0a50), port: 53, mark: 0)
+            guard let record = key?.record else { return }
+            for place in 0..<record.count {
+                engine.slots.destination(record.destination(place).slot).bind(isTemplate: false, isActive: false)
+            }
+        }
+        #expect(try bed.plan("services: []").effect == RulePlan.Effect(cut: 2))
+    }
+
     @Test func namesWhatChangesOfAService() throws {
         let bed = try RuleBed()
         let plan = try bed.plan(
