@@ -7,12 +7,10 @@ extension Director {
 
     /// A free local address and port for a new connection, and what goes with it; nil when every port is in use.
     mutating func bindLocal(
-        _ frame: Frame, _ packet: PacketDescription, _ record: ServiceRecord, _ server: DestinationKey
+        _ pool: LocalPoolReference?, _ frame: Frame, _ packet: PacketDescription, _ record: ServiceRecord,
+        _ server: DestinationKey
     ) -> FullNATBinding? {
-        let listed = record.localPool ?? (isOfHost(frame) ? services.hostPool : nil)
-        guard let pool = routing.isLocal(server.address) ? services.ownServerPool : listed,
-            let local = takeLocal(pool, packet, server)
-        else { return nil }
+        guard let pool, let local = takeLocal(pool, packet, server) else { return nil }
         var binding = FullNATBinding(local: local)
         switch packet.transportProtocol {
         case IPProtocol.tcp:

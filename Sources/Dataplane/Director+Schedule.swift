@@ -108,15 +108,17 @@ extension Director {
         if method == .masquerading, isOfHost(frame) || record.masquerades(key.source, to: destination.address) {
             method = .fullNAT
         }
-        if method == .fullNAT || method == .masquerading, routing.isLocal(destination.address) {
-            if services.ownServerPool != nil {
-                method = .fullNAT
-            } else if destination.address.isV4 == packet.isV4 {
-                method = .masquerading
-            }
+        let ownServerPool = services.ownServerPool
+        let mayBeOwn = method == .fullNAT || method == .masquerading && ownServerPool != nil
+        let isOwn = mayBeOwn && routing.isLocal(destination.address)
+        if isOwn, ownServerPool != nil {
+            method = .fullNAT
+        } else if isOwn, destination.address.isV4 == packet.isV4 {
+            method = .masquerading
         }
         if method == .fullNAT {
-            binding = bindLocal(frame, packet, record, server)
+            let listed = record.localPool ?? (isOfHost(frame) ? services.hostPool : nil)
+            binding = bindLocal((isOwn ? ownServerPool : nil) ?? listed, frame, packet, record, server)
             guard binding != nil else {
                 drop(.noLocalPort)
                 return nil

@@ -98,36 +98,52 @@ public final class Guard: Sendable {
     ///
     /// - Throws: What the kernel said; of the change, what went before is in force.
     public func update(_ traffic: GuardedTraffic) throws(NetlinkError) {
-        var traffic = traffic
-        if asksRoutes { traffic.hostAddresses = [] }
-        let wanted = traffic.elements
-        var (new, gone) = state.withLock { state in
+        let wanted = elements(of: traffic)
+        let (new, gone) = state.withLock { state in
             (Self.elements(of: wanted, notIn: state.applied), Self.elements(of: state.applied, notIn: wanted))
         }
-        while new.count + gone.count > Self.elementsAtOnce {
-            if new.isEmpty {
-                try change([], gone.prefix(Self.elementsAtOnce))
-                gone = gone.dropFirst(Self.elementsAtOnce)
-            } else {
-                try change(new.prefix(Self.elementsAtOnce), [])
-                new = new.dropFirst(Self.elementsAtOnce)
-            }
-        }
         try change(new, gone, traffic.marked)
+    }
+
+    /// Let this be dropped too from now on, beside what `update` was given last, at the cost of what is new.
+    ///
+    /// - Throws: As `update`.
+    public func include(_ traffic: GuardedTraffic) throws(NetlinkError) {
+        let wanted = elements(of: traffic)
+        try change(state.withLock { Self.elements(of: wanted, notIn: $0.applied) }, [], nil)
+    }
+
+    private func elements(of traffic: GuardedTraffic) -> Set<GuardElement> {
+        var traffic = traffic
+        if asksRoutes { traffic.hostAddresses = [] }
+        return traffic.elements
     }
 
     /// Not `subtracting`, which goes through all that it subtracts.
     private static func elements(
         of elements: Set<GuardElement>, notIn others: Set<GuardElement>
     ) -> ArraySlice<GuardElement> {
-        var found: [GuardElement] = []
-        for element in elements where !others.contains(element) { found.append(element) }
-        return found[...]
+        elements.reduce(into: []) { found, element in
+            if !others.contains(element) { found.append(element) }
+        }
     }
 
-    /// One transaction; with nil the marks stay as they are.
+    /// Add and take away in as many transactions as it takes; with nil the marks stay as they are.
     private func change(
-        _ new: ArraySlice<GuardElement>, _ gone: ArraySlice<GuardElement>, _ marked: [GuardedMark]? = nil
+        _ new: ArraySlice<GuardElement>, _ gone: ArraySlice<GuardElement>, _ marked: [GuardedMark]?
+    ) throws(NetlinkError) {
+        var (new, gone) = (new, gone)
+        while new.count + gone.count > Self.elementsAtOnce {
+            let added = new.prefix(Self.elementsAtOnce)
+            let removed = added.isEmpty ? gone.prefix(Self.elementsAtOnce) : []
+            try changeAtOnce(added, removed, nil)
+            (new, gone) = (new.dropFirst(added.count), gone.dropFirst(removed.count))
+        }
+        try changeAtOnce(new, gone, marked)
+    }
+
+    private func changeAtOnce(
+        _ new: ArraySlice<GuardElement>, _ gone: ArraySlice<GuardElement>, _ marked: [GuardedMark]?
     ) throws(NetlinkError) {
         try change { state, transaction in
             let writer = GuardTable(transaction: transaction, asksRoutes: state.asksRoutes)
@@ -141,19 +157,6 @@ public final class Guard: Sendable {
                 for element in new { $0.applied.insert(element) }
                 if let marked { $0.marked = marked }
             }
-        }
-    }
-
-    /// Let this be dropped too from now on, beside what `update` was given last. One transaction, as small as what is new.
-    ///
-    /// - Throws: What the kernel said; then nothing has changed.
-    public func include(_ traffic: GuardedTraffic) throws(NetlinkError) {
-        var traffic = traffic
-        try change { state, transaction in
-            if state.asksRoutes { traffic.hostAddresses = [] }
-            let new = Self.elements(of: traffic.elements, notIn: state.applied)
-            GuardTable(transaction: transaction, asksRoutes: state.asksRoutes).insert(new)
-            return { $0.applied.formUnion(new) }
         }
     }
 

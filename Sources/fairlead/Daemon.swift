@@ -296,18 +296,20 @@ final class Daemon: Service {
             for worker in workers { worker.setHostForwards(Host.forwards) }
             turn += 1
             if clock.now >= nextTightening {
-                let duration = clock.measure {
-                    do {
-                        try tighten()
-                    } catch {
-                        logger.error("traffic of deleted rules is still taken: \(error)")
-                    }
-                }
+                let duration = clock.measure(tightenOrSay)
                 nextTightening = clock.now + max(.seconds(1), duration * FollowedRules.rest)
             }
             // Once a second: many changes in a row are saved together.
             if turn % 4 == 0, let problem = keeper?.saveIfChanged() { logger.error("\(problem)") }
             try? await Task.sleep(for: .milliseconds(250))
+        }
+    }
+
+    private func tightenOrSay() {
+        do {
+            try tighten()
+        } catch {
+            logger.error("traffic of deleted rules is still taken: \(error)")
         }
     }
 

@@ -78,7 +78,11 @@ import Wire
             table.advance(milliseconds: UInt64(number) * 500)
             let line = Self.line(&random)
             let before = table.revision
-            let result = executor.execute(line, on: table)
+            let isRestored = Int.random(in: 0..<20, using: &random) == 0
+            let result =
+                isRestored
+                ? executor.execute(["-R"], standardInput: line.joined(separator: " ") + "\n", on: table)
+                : executor.execute(line, on: table)
             let label = "seed \(seed), line \(number): \(line)"
             if result.status != 0 {
                 #expect(!result.standardError.isEmpty, "\(label)")

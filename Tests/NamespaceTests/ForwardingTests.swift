@@ -26,17 +26,19 @@ extension NamespaceTests {
         @Test(arguments: [
             ("xdp", Path(.nat, .v4)), ("xdp", Path(.dr, .v4)), ("xdp", Path(.fullNAT, .v6)), ("pcap", Path(.nat, .v4)),
         ])
-        func otherPorts(port: String, path: Path) async throws { try await holds(path, ["--io", port]) }
+        func otherPorts(port: String, path: Path) async throws {
+            try await holds(path, port: port)
+        }
 
         /// Two workers share the frames: requests and replies of a connection may come to different ones.
         @Test(arguments: [Path(.nat, .v4), Path(.fullNAT, .v4)])
         func twoWorkers(path: Path) async throws { try await holds(path, ["--workers", "2"]) }
 
-        private func holds(_ path: Path, _ options: [String] = []) async throws {
+        private func holds(_ path: Path, port: String = "packet", _ options: [String] = []) async throws {
             try await Lab.with(path.labOptions, webServers: false) { lab in
-                let check = ForwardingCheck(lab: lab, path: path, sendsSuperFrames: !options.contains("xdp"))
+                let check = ForwardingCheck(lab: lab, path: path, port: port)
                 try await check.startServers()
-                let daemon = try await lab.startFairlead(rules: path.rules, options)
+                let daemon = try await lab.startFairlead(rules: path.rules, ["--io", port] + options)
                 try await check.requestsAreSpread()
                 try await check.namesAreAnswered()
                 try await check.bulkArrivesIntact()

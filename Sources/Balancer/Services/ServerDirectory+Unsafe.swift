@@ -58,42 +58,42 @@ final class ServerDirectory: @unchecked Sendable {
         for key in block.serverKeys { remove(key) }
     }
 
-    private func add(_ key: ServiceLookupKey) -> Bool {
+    /// The place of a key and its number, or the place where it would be added. Some places are always empty.
+    private func find(_ key: ServiceLookupKey) -> (place: Int, number: Int?) {
         var place = Int(truncatingIfNeeded: key.hash) & mask
         while true {
-            let number = unsafe places[place].load(ordering: .relaxed)
-            if number == ServerDirectoryReference.empty { break }
-            if number != ServerDirectoryReference.removed, unsafe keys[Int(number) - 1] == key {
-                unsafe uses[Int(number) - 1] += 1
-                marked += key.transportProtocol == 0 ? 1 : 0
-                return true
+            let value = unsafe places[place].load(ordering: .relaxed)
+            if value == ServerDirectoryReference.empty { return (place, nil) }
+            if value != ServerDirectoryReference.removed, unsafe keys[Int(value) - 1] == key {
+                return (place, Int(value) - 1)
             }
             place = (place + 1) & mask
         }
-        guard numbers < capacity else { return false }
-        unsafe (keys + numbers).initialize(to: key)
-        unsafe (uses + numbers).initialize(to: 1)
-        numbers += 1
-        unsafe places[place].store(UInt32(numbers), ordering: .releasing)
-        marked += key.transportProtocol == 0 ? 1 : 0
+    }
+
+    private func add(_ key: ServiceLookupKey) -> Bool {
+        let (place, number) = find(key)
+        if let number {
+            unsafe uses[number] += 1
+        } else {
+            guard numbers < capacity else { return false }
+            unsafe (keys + numbers).initialize(to: key)
+            unsafe (uses + numbers).initialize(to: 1)
+            numbers += 1
+            unsafe places[place].store(UInt32(numbers), ordering: .releasing)
+        }
+        if key.transportProtocol == 0 { marked += 1 }
         return true
     }
 
     private func remove(_ key: ServiceLookupKey) {
-        var place = Int(truncatingIfNeeded: key.hash) & mask
-        while true {
-            let number = unsafe places[place].load(ordering: .relaxed)
-            precondition(number != ServerDirectoryReference.empty, "only what was added is removed")
-            if number != ServerDirectoryReference.removed, unsafe keys[Int(number) - 1] == key {
-                marked -= key.transportProtocol == 0 ? 1 : 0
-                unsafe uses[Int(number) - 1] -= 1
-                if unsafe uses[Int(number) - 1] == 0 {
-                    unsafe places[place].store(ServerDirectoryReference.removed, ordering: .relaxed)
-                }
-                return
-            }
-            place = (place + 1) & mask
+        let (place, found) = find(key)
+        guard let number = found else { preconditionFailure("only what was added is removed") }
+        unsafe uses[number] -= 1
+        if unsafe uses[number] == 0 {
+            unsafe places[place].store(ServerDirectoryReference.removed, ordering: .relaxed)
         }
+        if key.transportProtocol == 0 { marked -= 1 }
     }
 }
 
@@ -108,9 +108,9 @@ struct ServerDirectoryReference {
     @usableFromInline let hasMarked: Bool
 
     /// A place that was never used.
-    @usableFromInline static let empty: UInt32 = 0
+    @inlinable static var empty: UInt32 { 0 }
     /// A place whose real server is gone.
-    @usableFromInline static let removed = UInt32.max
+    @inlinable static var removed: UInt32 { .max }
 
     /// Whether there is a real server with this key.
     @inlinable
@@ -118,8 +118,8 @@ struct ServerDirectoryReference {
         var place = Int(truncatingIfNeeded: key.hash) & mask
         while true {
             let number = unsafe places[place].load(ordering: .acquiring)
-            if number == 0 { return false }
-            if number != .max, unsafe keys[Int(number) &- 1] == key { return true }
+            if number == Self.empty { return false }
+            if number != Self.removed, unsafe keys[Int(number) &- 1] == key { return true }
             place = (place &+ 1) & mask
         }
     }
