@@ -3,7 +3,7 @@ import Wire
 
 /// From the frame to the packet: what a host checks on receipt, then whether the packet is to or through the director.
 extension Director {
-    @inline(__always)
+    @inline(never)
     mutating func receive(_ frame: inout Frame) {
         guard let ethernet = EthernetHeader(frame.bytes) else { return drop(.truncated) }
         let mac = ethernet.destination

@@ -32,7 +32,7 @@ public struct Director: ~Copyable {
             if let newValue { facts = newValue }
         }
     }
-    private var isTraced = false
+    var isTraced = false
     private var facts = DecisionTrace()
 
     var expiry: Expiry
@@ -131,14 +131,19 @@ public struct Director: ~Copyable {
         @_noAllocation @_noLocks
     #endif
     public mutating func process(_ frames: UnsafeMutableBufferPointer<Frame>, from first: Int = 0) -> Int {
+        let hasShortWay = hasShortWay
         var index = first
         while index < frames.count {
+            let begin = index
             let end = min(frames.count, index &+ Self.prefetched)
-            unsafe prefetch(frames, index, end)
+            let hashes = unsafe prefetch(frames, begin, end)
             while index < end {
                 guard outbox.hasRoom else { return index }
                 counters.countReceived()
-                unsafe receive(&frames[index])
+                let hash = hashes[index &- begin]
+                if unsafe !hasShortWay || hash == 0 || !goShortWay(&frames[index], hash: hash) {
+                    unsafe receive(&frames[index])
+                }
                 index &+= 1
             }
         }
@@ -149,9 +154,11 @@ public struct Director: ~Copyable {
     private static var prefetched: Int { 64 }
 
     /// Ask the cache for what the frames will need: the lines of the hash of all of them, then the entries these name.
-    /// A frame that is anything but plain IPv4 is left out: it is looked up as well without.
+    /// - Returns: the hashes; 0 of a frame that is anything but plain IPv4, or has no entry as yet.
     @inline(__always)
-    private func prefetch(_ frames: UnsafeMutableBufferPointer<Frame>, _ first: Int, _ end: Int) {
+    private func prefetch(
+        _ frames: UnsafeMutableBufferPointer<Frame>, _ first: Int, _ end: Int
+    ) -> InlineArray<64, UInt64> {
         var hashes = InlineArray<64, UInt64>(repeating: 0)
         for index in first..<end {
             guard let key = unsafe Classify.plainV4(frames[index].bytes) else { continue }
@@ -159,7 +166,8 @@ public struct Director: ~Copyable {
             table.prefetch(hash)
             hashes[index &- first] = hash
         }
-        for place in 0..<(end &- first) { table.prefetchEntry(hashes[place]) }
+        for place in 0..<(end &- first) where !table.prefetchEntry(hashes[place]) { hashes[place] = 0 }
+        return hashes
     }
 
     /// Note a fact for `explain`. Where nobody asked, the fact is not even made.

@@ -3,14 +3,11 @@
 /// Sums are kept as they lie in memory: the byte order does not matter while summing (RFC 1071 §2B), so nothing here
 /// swaps; what is stored back is stored raw.
 public enum Checksum {
-    /// Fold a sum to 16 bits.
+    /// Fold a sum to 16 bits: the halves are added to each other with the carry brought round, twice. 0 for 0 only.
     @inlinable @inline(__always)
     public static func fold(_ sum: UInt64) -> UInt16 {
-        var sum = (sum & 0xffff_ffff) &+ (sum >> 32)
-        sum = (sum & 0xffff) &+ (sum >> 16)
-        sum = (sum & 0xffff) &+ (sum >> 16)
-        sum = (sum & 0xffff) &+ (sum >> 16)
-        return UInt16(truncatingIfNeeded: sum)
+        let half = UInt32(truncatingIfNeeded: (sum &+ (sum &<< 32 | sum &>> 32)) &>> 32)
+        return UInt16(truncatingIfNeeded: (half &+ (half &<< 16 | half &>> 16)) &>> 16)
     }
 
     /// Add with the carry brought round.
@@ -80,14 +77,14 @@ public enum Checksum {
     /// A checksum field (raw) after `difference`.
     @inlinable @inline(__always)
     public static func adjust(_ checksum: UInt16, by difference: UInt64) -> UInt16 {
-        ~fold(add(UInt64(~checksum), UInt64(fold(difference))))
+        ~fold(add(UInt64(~checksum), difference))
     }
 
     /// A *partial* checksum field (raw) after `difference`: the field holds the uncomplemented pseudo-header sum
     /// (`design` trap: `PACKET_VNET_HDR` with `VIRTIO_NET_HDR_F_NEEDS_CSUM`), so it moves without complementing.
     @inlinable @inline(__always)
     public static func adjustPartial(_ sum: UInt16, by difference: UInt64) -> UInt16 {
-        fold(add(UInt64(sum), UInt64(fold(difference))))
+        fold(add(UInt64(sum), difference))
     }
 }
 

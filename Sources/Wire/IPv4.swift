@@ -99,6 +99,13 @@ public struct IPv4Header {
     @inlinable @inline(__always)
     public var hasValidChecksum: Bool { Checksum.checksum(header) == 0 }
 
+    /// As `hasValidChecksum`, of a header that is known to have no options.
+    @inlinable @inline(__always)
+    public var hasValidPlainChecksum: Bool {
+        let words = Checksum.add(bytes.loadRaw(0, as: UInt64.self), bytes.loadRaw(8, as: UInt64.self))
+        return Checksum.fold(Checksum.add(words, UInt64(bytes.loadRaw(16, as: UInt32.self)))) == 0xffff
+    }
+
     /// Compute the header checksum anew.
     @inlinable
     public func fillChecksum() {
@@ -149,10 +156,26 @@ public struct IPv4Header {
 
     @inlinable @inline(__always)
     func setAddress(_ address: IPAddress, _ offset: Int) -> UInt64 {
-        let old = UInt64(bytes.loadRaw(offset, as: UInt32.self))
-        bytes.store(address.v4, offset)
-        let difference = Checksum.difference(from: old, to: UInt64(address.v4.bigEndian))
+        let difference = replaceAddress(address.v4, offset)
         adjustChecksum(difference)
+        return difference
+    }
+
+    @inlinable @inline(__always)
+    func replaceAddress(_ address: UInt32, _ offset: Int) -> UInt64 {
+        let old = UInt64(bytes.loadRaw(offset, as: UInt32.self))
+        bytes.store(address, offset)
+        return Checksum.difference(from: old, to: UInt64(address.bigEndian))
+    }
+
+    /// `decrementTimeToLive` and `setDestination`, or with `isSource` `setSource`, at once; `address` is in host order.
+    /// - Returns: the difference of the addresses, for the transport checksum.
+    @inlinable @inline(__always)
+    public func forward(settingAddress address: UInt32, isSource: Bool) -> UInt64 {
+        let old: UInt16 = bytes.load(Field.timeToLive)
+        bytes.store(old &- 0x0100, Field.timeToLive)
+        let difference = replaceAddress(address, isSource ? Field.source : Field.destination)
+        adjustChecksum(Checksum.add(Checksum.difference(from: old, to: old &- 0x0100), difference))
         return difference
     }
 

@@ -17,8 +17,7 @@ public enum TransportChecksum {
         let old: UInt16 = transport.loadRaw(offset)
         switch state {
         case .complete:
-            transport.storeRaw(
-                Checksum.adjust(old, by: UInt64(Checksum.fold(addresses)) &+ UInt64(Checksum.fold(fields))), offset)
+            transport.storeRaw(Checksum.adjust(old, by: Checksum.add(addresses, fields)), offset)
         case .partial:
             transport.storeRaw(Checksum.adjustPartial(old, by: addresses), offset)
         }

@@ -88,8 +88,9 @@ public struct ConnectionTable {
     public func prefetch(_ hash: UInt64) { unsafe CPrefetch_line(lines + home(hash)) }
 
     /// Ask the cache for the entry that `hash` probably means. The line itself should be in the cache by now.
+    /// - Returns: whether there is one.
     @inlinable @inline(__always)
-    public func prefetchEntry(_ hash: UInt64) {
+    public func prefetchEntry(_ hash: UInt64) -> Bool {
         let line = home(hash)
         var live = unsafe lines[line].word.load(ordering: .relaxed) & TableLine.homeMask
         let tag = UInt64(truncatingIfNeeded: UInt32(truncatingIfNeeded: hash))
@@ -102,10 +103,11 @@ public struct ConnectionTable {
                     unsafe CPrefetch_line(hot + index)
                     unsafe CPrefetch_line(cold + index)
                 }
-                return
+                return true
             }
             live &= live &- 1
         }
+        return false
     }
 
     /// The entry whose request or reply key is `key`: a reply goes before a request, the newest of several replies

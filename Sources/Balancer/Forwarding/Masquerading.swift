@@ -13,8 +13,8 @@ public enum Masquerading {
             ? IPv4Header(unchecked: bytes.dropping(packet.networkOffset)).setDestination(entry.destination)
             : IPv6Header(unchecked: bytes.dropping(packet.networkOffset)).setDestination(entry.destination)
         rewritePort(
-            bytes, packet, at: 2, to: entry.destinationPort, addresses: difference, state, source: packet.key.source,
-            destination: entry.destination)
+            transport(bytes, packet), packet.transportProtocol, at: 2, to: entry.destinationPort, addresses: difference,
+            state, source: packet.key.source, destination: entry.destination)
     }
 
     /// Rewrite a server's packet for its client.
@@ -27,22 +27,46 @@ public enum Masquerading {
             ? IPv4Header(unchecked: bytes.dropping(packet.networkOffset)).setSource(entry.virtual)
             : IPv6Header(unchecked: bytes.dropping(packet.networkOffset)).setSource(entry.virtual)
         rewritePort(
-            bytes, packet, at: 0, to: entry.virtualPort, addresses: difference, state, source: entry.virtual,
-            destination: packet.key.destination)
+            transport(bytes, packet), packet.transportProtocol, at: 0, to: entry.virtualPort, addresses: difference,
+            state, source: entry.virtual, destination: packet.key.destination)
     }
 
-    /// Set the port at `offset` of the transport header and bring its checksum up to date.
+    /// Rewrite a plain packet, its TTL included: of a client for its real server, else of a server for its client. `frame`
+    /// ends with it.
+    @inlinable @inline(__always)
+    public static func forward(
+        _ frame: PacketBytes, _ packet: PlainPacket, _ entry: ConnectionEntry, _ state: ChecksumState, isRequest: Bool
+    ) {
+        let addresses = IPv4Header(unchecked: frame.dropping(EthernetHeader.length)).forward(
+            settingAddress: isRequest ? entry.plainDestination : entry.plainVirtual, isSource: !isRequest)
+        let transport = frame.dropping(PlainPacket.transportOffset)
+        let offset = isRequest ? 2 : 0
+        let port = isRequest ? entry.destinationPort : entry.virtualPort
+        let old: UInt16 = transport.load(offset)
+        transport.store(port, offset)
+        TransportChecksum.adjust(
+            transport, at: packet.checksumOffset, state: state, addresses: addresses,
+            fields: Checksum.difference(from: old, to: port))
+        if !packet.isTCP, state == .complete { UDPHeader(unchecked: transport).normalizeChecksum() }
+    }
+
+    /// Transport header and payload.
+    @inlinable @inline(__always)
+    static func transport(_ bytes: PacketBytes, _ packet: PacketDescription) -> PacketBytes {
+        bytes.prefix(packet.networkOffset &+ packet.networkLength).dropping(packet.transportOffset)
+    }
+
+    /// Set the port at `offset` of a transport header, which its payload follows, and bring its checksum up to date.
     ///
     /// TCP and UDP checksums are adjusted, so a wrong one stays wrong by as much. A UDP checksum of 0 becomes a full one,
     /// and SCTP's CRC is computed anew where the port changes: both as the kernel does.
     @inlinable @inline(__always)
     static func rewritePort(
-        _ bytes: PacketBytes, _ packet: PacketDescription, at offset: Int, to port: UInt16, addresses: UInt64,
+        _ transport: PacketBytes, _ transportProtocol: UInt8, at offset: Int, to port: UInt16, addresses: UInt64,
         _ state: ChecksumState, source: IPAddress, destination: IPAddress
     ) {
-        let transport = bytes.prefix(packet.networkOffset &+ packet.networkLength).dropping(packet.transportOffset)
         let old: UInt16 = transport.load(offset)
-        switch packet.transportProtocol {
+        switch transportProtocol {
         case IPProtocol.tcp:
             transport.store(port, offset)
             TransportChecksum.adjust(

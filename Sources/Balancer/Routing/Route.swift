@@ -102,3 +102,20 @@ public struct RouteResult: Hashable, Sendable, BitwiseCopyable {
     @inlinable @inline(__always)
     var isUnicast: Bool { if case .unicast = kind { true } else { false } }
 }
+
+/// The way of a plain packet: the part of a `RouteResult` that it needs.
+public struct PlainRoute: BitwiseCopyable {
+    /// Whose Ethernet address the frame must carry, in host order.
+    public let nextHop: UInt32
+    /// Slot of the interface to leave by.
+    public let interface: Int
+    /// Largest IP packet in bytes; 0: the interface's.
+    public let mtu: Int
+
+    @inlinable @inline(__always)
+    init(nextHop: UInt32, interface: Int, mtu: Int) {
+        self.nextHop = nextHop
+        self.interface = interface
+        self.mtu = mtu
+    }
+}

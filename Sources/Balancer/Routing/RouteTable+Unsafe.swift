@@ -126,6 +126,23 @@ public struct RouteTableView: @unchecked Sendable {
             mtu: record.mtu)
     }
 
+    /// Where packets for an IPv4 address go; nil: nowhere, to the host itself, or not by an interface of ours.
+    @inlinable @inline(__always)
+    func plainLookup(_ address: UInt32) -> PlainRoute? {
+        let record = unsafe records + Int(truncatingIfNeeded: v4.record(address))
+        guard unsafe record.pointee.interface >= 0, case .unicast = unsafe record.pointee.kind else { return nil }
+        return unsafe PlainRoute(
+            nextHop: record.pointee.hasGateway ? record.pointee.gateway.v4 : address,
+            interface: Int(truncatingIfNeeded: record.pointee.interface), mtu: record.pointee.mtu)
+    }
+
+    /// As `isLocal`, of an IPv4 address.
+    @inlinable @inline(__always)
+    func isPlainLocal(_ address: UInt32) -> Bool {
+        guard local.mayContain(address) else { return false }
+        return unsafe records[Int(truncatingIfNeeded: v4.record(address))].isLocal
+    }
+
     /// Whether `address` is one of the host's own.
     @inlinable @inline(__always) @_noAllocation @_noLocks
     public func isLocal(_ address: IPAddress) -> Bool {

@@ -85,6 +85,14 @@ public struct RoutingView: @unchecked Sendable {
     @inlinable @inline(__always) @_noAllocation @_noLocks
     public func isLocal(_ address: IPAddress) -> Bool { routes.isLocal(address) }
 
+    /// Where packets for an IPv4 address in host order go; nil: nowhere, to the host itself, or not by an interface of ours.
+    @inlinable @inline(__always)
+    public func plainRoute(to address: UInt32) -> PlainRoute? { routes.plainLookup(address) }
+
+    /// Whether an IPv4 address in host order is one of the host's own.
+    @inlinable @inline(__always)
+    public func isPlainLocal(_ address: UInt32) -> Bool { routes.isPlainLocal(address) }
+
     /// What is known of the neighbour `address` on the interface in slot `interface`.
     @inlinable @inline(__always) @_noAllocation @_noLocks
     public func neighbor(interface: Int, address: IPAddress) -> NeighborResult {

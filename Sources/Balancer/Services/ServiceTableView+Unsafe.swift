@@ -9,7 +9,8 @@ public struct ServiceTableView {
     @usableFromInline let addresses: UnsafeMutablePointer<IPAddress>
     @usableFromInline let addressMask: Int
     @usableFromInline let servers: ServerDirectoryReference
-    @usableFromInline let hasMarks: Bool
+    /// Whether there are services by firewall mark.
+    public let hasMarks: Bool
     let markRules: UnsafeMutablePointer<MarkRule>
     /// Rules that mark packets; with none nothing need be asked.
     public let markCount: Int
