@@ -132,11 +132,12 @@ public struct Director: ~Copyable {
     #endif
     public mutating func process(_ frames: UnsafeMutableBufferPointer<Frame>, from first: Int = 0) -> Int {
         let hasShortWay = hasShortWay
+        var hashes = InlineArray<64, UInt64>(repeating: 0)
         var index = first
         while index < frames.count {
             let begin = index
             let end = min(frames.count, index &+ Self.prefetched)
-            let hashes = unsafe prefetch(frames, begin, end)
+            unsafe prefetch(frames, begin, end, &hashes)
             while index < end {
                 guard outbox.hasRoom else { return index }
                 counters.countReceived()
@@ -154,20 +155,20 @@ public struct Director: ~Copyable {
     private static var prefetched: Int { 64 }
 
     /// Ask the cache for what the frames will need: the lines of the hash of all of them, then the entries these name.
-    /// - Returns: the hashes; 0 of a frame that is anything but plain IPv4, or has no entry as yet.
+    /// - Parameter hashes: set to the frames' hashes; 0 of a frame that is anything but plain IPv4, or has no entry as yet.
     @inline(__always)
     private func prefetch(
-        _ frames: UnsafeMutableBufferPointer<Frame>, _ first: Int, _ end: Int
-    ) -> InlineArray<64, UInt64> {
-        var hashes = InlineArray<64, UInt64>(repeating: 0)
+        _ frames: UnsafeMutableBufferPointer<Frame>, _ first: Int, _ end: Int, _ hashes: inout InlineArray<64, UInt64>
+    ) {
         for index in first..<end {
-            guard let key = unsafe Classify.plainV4(frames[index].bytes) else { continue }
-            let hash = table.hash(key)
-            table.prefetch(hash)
+            var hash: UInt64 = 0
+            if let key = unsafe Classify.plainV4(frames[index].bytes) {
+                hash = table.hash(key)
+                table.prefetch(hash)
+            }
             hashes[index &- first] = hash
         }
         for place in 0..<(end &- first) where !table.prefetchEntry(hashes[place]) { hashes[place] = 0 }
-        return hashes
     }
 
     /// Note a fact for `explain`. Where nobody asked, the fact is not even made.
