@@ -7,21 +7,17 @@ servers are addresses behind the lab's one server.
 
 import argparse
 import json
-import os
 import pathlib
 import platform
-import socket
 import statistics
-import subprocess
 import sys
 import threading
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "Benchmarks" / "Through"))
+from daemon import READY, Daemon  # noqa: E402
 from lab import Failed, Lab  # noqa: E402
 
 VIRTUAL, SERVER, ECHO_PORT = "198.18.10.80", "198.18.2.11", 7
-READY = "fairlead: ready, control socket "
 
 # What the issue asks for: seconds, and the ratio of the 99th percentile with edits to that without.
 TARGETS = {"apply": 1.0, "one more destination": 0.005, "-Ln": 0.3, "plan": 1.0, "p99 ratio": 2.0}
@@ -109,40 +105,6 @@ def configuration(services, destinations):
             address = f"10.{100 + index // 62500}.{index // 250 % 250}.{index % 250 + 1}:8080"
             lines.append(f"      - {address}")
     return "\n".join(lines) + "\n"
-
-
-class Daemon:
-    """The daemon: its command line and its control socket."""
-
-    def __init__(self, binary, socket_path):
-        self.binary, self.socket_path = binary, socket_path
-        self.environment = os.environ | {"FAIRLEAD_CONTROL": socket_path}
-
-    def command(self, *words):
-        """Seconds that a command took, from its start to its end."""
-        line = [self.binary, *map(str, words)]
-        start = time.perf_counter()
-        done = subprocess.run(line, env=self.environment, capture_output=True, text=True, timeout=120)
-        seconds = time.perf_counter() - start
-        if done.returncode != 0:
-            raise Failed(f"{' '.join(line)}: status {done.returncode}: {(done.stderr or done.stdout).strip()[:300]}")
-        return seconds, done.stdout
-
-    def request(self, arguments):
-        """Seconds that a command took by the control socket: what is left of it without starting a program."""
-        body = json.dumps({"program": "ipvsadm", "arguments": arguments, "standardInput": ""}).encode()
-        start = time.perf_counter()
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(self.socket_path)
-            client.sendall(b"POST /ipvsadm HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-            answer = b""
-            while part := client.recv(65536):
-                answer += part
-        seconds = time.perf_counter() - start
-        result = json.loads(answer.partition(b"\r\n\r\n")[2])
-        if result["status"] != 0:
-            raise Failed(f"ipvsadm {' '.join(arguments)}: {result['standardError'].strip()}")
-        return seconds
 
 
 def one_more(daemon, number, services):

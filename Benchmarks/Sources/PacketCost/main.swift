@@ -3,11 +3,13 @@ import Traffic
 
 // What a packet costs in memory. As `scripts/instructions` and docs/performance.md use it:
 //
-//     PacketCost PATH [--transport udp|tcp] [--flows N] [--packets N] [--rounds N] [--pool N] [--due N] [--latency 1]
+//     PacketCost PATH [--transport udp|tcp] [--flows N] [--services N] [--destinations N] [--packets N] [--rounds N]
+//                     [--pool N] [--due N] [--latency 1] [--serve 1]
 //
 // With --rounds, times that many rounds of both the floor (copying the frames) and the path, in turn, and prints
 // nanoseconds per packet; without, runs --packets once and prints nothing, for callgrind. --due adds so many UDP
-// connections that are all due when running begins. With --latency, times each batch, beside the same without --due.
+// connections that are all due when running begins. With --latency, times each batch, beside the same without --due. With --serve, a
+// round for each line of standard input (`scripts/growth`).
 
 func fail(_ message: String) -> Never {
     fputs("PacketCost: \(message)\n", stderr)
@@ -25,7 +27,10 @@ guard let name = arguments.popFirst(), let path = TrafficPath(rawValue: name) el
     fail("first say one of \(TrafficPath.allCases.map(\.rawValue).joined(separator: " "))")
 }
 var transport = TrafficTransport.udp
-var numbers = ["--flows": 1000, "--packets": 1_000_000, "--rounds": 0, "--pool": 65_536, "--due": 0, "--latency": 0]
+var numbers = [
+    "--flows": 1000, "--services": 1, "--destinations": 3, "--packets": 1_000_000, "--rounds": 0, "--pool": 65_536,
+    "--due": 0, "--latency": 0, "--serve": 0,
+]
 while let option = arguments.popFirst() {
     guard let value = arguments.popFirst() else { fail("\(option) needs a value") }
     if option == "--transport", let named = TrafficTransport(rawValue: value) {
@@ -39,16 +44,25 @@ while let option = arguments.popFirst() {
 
 let flows = max(numbers["--flows"] ?? 1, 1)
 let due = numbers["--due"] ?? 0
+let services = numbers["--services"] ?? 1
+let destinations = numbers["--destinations"] ?? 3
+guard (1...5000).contains(services) else { fail("--services takes 1 to 5000") }
+guard (1...1000).contains(destinations) else { fail("--destinations takes 1 to 1000") }
+guard services * destinations <= 1 << 16 else { fail("more than 65536 destinations in all") }
+guard path != .open || transport == .udp && due == 0 else { fail("open goes with --transport udp and without --due") }
 guard due == 0 || transport == .udp else { fail("--due goes with --transport udp") }
 if numbers["--latency"] != 0 {
     try showLatency(path, transport, flows: flows, pool: numbers["--pool"], due: due, rounds: numbers["--rounds"] ?? 0)
     exit(0)
 }
-let traffic = try Traffic(path, transport, flows: flows, pool: numbers["--pool"], due: due)
+let traffic = try Traffic(
+    path, transport, flows: flows, services: services, destinations: destinations, pool: numbers["--pool"], due: due)
 let batches = max((numbers["--packets"] ?? 0) / Traffic.batch, 1)
 let rounds = numbers["--rounds"] ?? 0
 
-if rounds == 0 {
+if numbers["--serve"] != 0 {
+    serve(traffic, batches: batches)
+} else if rounds == 0 {
     traffic.run(batches: batches)
 } else {
     func time(_ body: () -> Void) -> Double {
@@ -81,4 +95,11 @@ if rounds == 0 {
 guard traffic.completed == traffic.received else {
     fputs("PacketCost: of \(traffic.received) frames only \(traffic.completed) ended as they should\n", stderr)
     exit(1)
+}
+if path == .open {
+    let opened = traffic.spread().connections
+    guard opened == traffic.received else {
+        fputs("PacketCost: of \(traffic.received) frames only \(opened) opened a connection\n", stderr)
+        exit(1)
+    }
 }

@@ -13,10 +13,14 @@ public final class Traffic {
     static let spacing = 64
     static let bufferSize = 2048
     static let smallestPool = 65_536
+    /// So many that a connection of `TrafficPath.open` has ended when its frame comes again.
+    static let smallestOpeningPool = 32_768
 
     let path: TrafficPath
     let transport: TrafficTransport
     let flows: Int
+    let services: Int
+    let destinations: Int
     let engine: Engine
     let routing: RoutingSnapshot
     let counters = EndCounters()
@@ -27,60 +31,63 @@ public final class Traffic {
     private let frames: UnsafeMutableBufferPointer<Frame>
     private var position = 0
     private var batches: UInt32 = 0
+    /// Batches in a tick, as a power of two: at a million packets a second; 16,000 where each opens a connection.
+    private let batchesPerTick: UInt32
+    private var folds: UInt64 = 0
     /// Ticks that were jumped over.
     private var jumped: Tick = 0
 
-    static let virtual = IPAddress(v4: 0xc612_0a50)
+    /// What the director holds in memory, in bytes, as the kernel counts pages that are resident.
+    public struct Resident: Sendable {
+        /// Taken at start: table, services, destinations, routes.
+        public var director = 0
+        /// Taken while connections were established.
+        public var connections = 0
+    }
+    /// As it was when the connections had been established.
+    public private(set) var resident = Resident()
+
     static let port: UInt16 = 80
+    static func virtual(_ service: Int) -> IPAddress { IPAddress(v4: 0xc612_0a50 + UInt32(service)) }
+    /// The port of a service's real servers: the same machines serve all.
+    static func serverPort(_ service: Int) -> UInt16 { port + UInt16(service) }
     static let clientSide = MACAddress(bits: 0x02_00_00_00_01_01)
     static let serverSide = MACAddress(bits: 0x02_00_00_00_02_01)
     static let client = MACAddress(bits: 0x02_00_00_00_01_02)
     static func server(_ number: Int) -> IPAddress { IPAddress(v4: 0xc612_020b + UInt32(number)) }
     static func serverMAC(_ number: Int) -> MACAddress { MACAddress(bits: 0x02_00_00_00_02_10 + UInt64(number)) }
 
-    /// Make the director and establish `flows` connections.
+    /// Make the director and establish `flows` connections, in turn to each of the services.
     /// - Parameters:
+    ///   - services: at most 5,000; addresses 198.18.10.80 and on.
+    ///   - destinations: of each service, at most 1,000; addresses 198.18.2.11 and on.
     ///   - pool: frames in the pool, at least; it has one of each flow in any case.
     ///   - due: further connections, all of which end at the tick at which running begins.
     public init(
-        _ path: TrafficPath, _ transport: TrafficTransport, flows: Int, pool smallest: Int? = nil, due: Int = 0
+        _ path: TrafficPath, _ transport: TrafficTransport, flows wanted: Int, services: Int = 1,
+        destinations: Int = 3, pool smallest: Int? = nil, due: Int = 0
     ) throws {
+        let least = max(smallest ?? Self.smallestPool, path == .open ? Self.smallestOpeningPool : wanted)
+        poolCount = (least + Self.batch - 1) / Self.batch * Self.batch
+        let flows = path == .open ? poolCount : wanted
         self.path = path
         self.transport = transport
         self.flows = flows
-        let interfaces = [
-            NetworkInterface(
-                slot: 0, name: "client0", mac: Self.clientSide,
-                addresses: [InterfaceAddress("198.18.1.1/24")].compactMap { $0 }),
-            NetworkInterface(
-                slot: 1, name: "servers0", mac: Self.serverSide,
-                addresses: [InterfaceAddress("198.18.2.1/24")].compactMap { $0 }),
-        ]
-        var neighbors = [Neighbor(interface: 0, address: IPAddress(v4: 0xc612_01fe), mac: Self.client)]
-        for number in 0..<3 {
-            neighbors.append(Neighbor(interface: 1, address: Self.server(number), mac: Self.serverMAC(number)))
-        }
-        routing = try RoutingBuilder(
-            interfaces: interfaces, routeTexts: ["default via 198.18.1.254 dev client0"], neighbors: neighbors
-        ).build()
+        self.services = services
+        self.destinations = destinations
+        batchesPerTick = path == .open ? 0 : 6
+        let before = residentBytes()
+        routing = try Self.routing(destinations)
         engine = Engine(
             EngineConfiguration(
-                entries: max(1 << 18, (flows + due) / 4 * 5),
+                entries: max(1 << 18, (wanted + due) / 4 * 5),
                 secret: HashSecret(0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321),
                 memory: .mapped))
-        let key = ServiceKey.address(
-            transportProtocol: transport == .udp ? IPProtocol.udp : IPProtocol.tcp, address: Self.virtual,
-            port: Self.port)
-        try engine.addService(VirtualService(key: key, scheduler: .rr))
-        for number in 0..<3 {
-            try engine.addDestination(
-                Destination(
-                    key: DestinationKey(address: Self.server(number), port: Self.port),
-                    method: path == .directRouting ? .directRouting : .masquerading), to: key)
-        }
+        try Self.addRules(
+            to: engine, transport, services, destinations, path == .directRouting ? .directRouting : .masquerading)
         director = Director(
             engine: engine, worker: 0, routing: routing.view, now: 0, seed: 1, counters: counters)
-        poolCount = (max(smallest ?? Self.smallestPool, flows) + Self.batch - 1) / Self.batch * Self.batch
+        resident.director = residentBytes() - before
         pool = .allocate(byteCount: poolCount * Self.spacing, alignment: 64)
         buffers = .allocate(byteCount: Self.batch * Self.bufferSize, alignment: 4096)
         buffers.initializeMemory(as: UInt8.self, repeating: 0, count: Self.batch * Self.bufferSize)
@@ -88,6 +95,46 @@ public final class Traffic {
         director.resume()
         fill()
         if due > 0 { makeDue(due) }
+        if path == .open { engine.settings.timeouts = Timeouts(tcp: 1, tcpFin: 1, udp: 1) }
+    }
+
+    private static func routing(_ destinations: Int) throws -> RoutingSnapshot {
+        // A network of servers that holds them.
+        let network = destinations > 200 ? "198.18.2.1/21" : "198.18.2.1/24"
+        let interfaces = [
+            NetworkInterface(
+                slot: 0, name: "client0", mac: clientSide,
+                addresses: [InterfaceAddress("198.18.1.1/24")].compactMap { $0 }),
+            NetworkInterface(
+                slot: 1, name: "servers0", mac: serverSide, addresses: [InterfaceAddress(network)].compactMap { $0 }),
+        ]
+        var neighbors = [Neighbor(interface: 0, address: IPAddress(v4: 0xc612_01fe), mac: client)]
+        for number in 0..<destinations {
+            neighbors.append(Neighbor(interface: 1, address: server(number), mac: serverMAC(number)))
+        }
+        return try RoutingBuilder(
+            interfaces: interfaces, routeTexts: ["default via 198.18.1.254 dev client0"], neighbors: neighbors
+        ).build()
+    }
+
+    private static func addRules(
+        to engine: Engine, _ transport: TrafficTransport, _ services: Int, _ destinations: Int,
+        _ method: ForwardingMethod
+    ) throws {
+        try engine.changeRules { () throws(RuleError) in
+            for service in 0..<services {
+                let key = ServiceKey.address(
+                    transportProtocol: transport == .udp ? IPProtocol.udp : IPProtocol.tcp, address: virtual(service),
+                    port: port)
+                try engine.addService(VirtualService(key: key, scheduler: .rr))
+                for number in 0..<destinations {
+                    try engine.addDestination(
+                        Destination(
+                            key: DestinationKey(address: server(number), port: serverPort(service)), method: method),
+                        to: key)
+                }
+            }
+        }
     }
 
     deinit {
@@ -115,9 +162,11 @@ public final class Traffic {
             return Int((random >> 33) % UInt64(bound))
         }
         for place in stride(from: flows - 1, to: 0, by: -1) { order.swapAt(place, next(below: place + 1)) }
-        var servers = [UInt8](repeating: 0, count: flows)
-        if path != .copy, path != .miss {
+        var servers = [UInt16](repeating: 0, count: flows)
+        if path != .copy, path != .miss, path != .open {
+            let before = residentBytes()
             for flow in 0..<flows { servers[flow] = establish(flow) }
+            resident.connections = residentBytes() - before
         }
         for place in 0..<poolCount {
             let flow = place < flows ? order[place] : order[next(below: flows)]
@@ -127,30 +176,32 @@ public final class Traffic {
 
     private func write(_ flow: Int, server: Int, to bytes: PacketBytes, flags: UInt8 = 0x10) {
         let client = clientOf(flow)
+        let service = flow % services
         if path == .natReply, flags == 0x10 {
             FrameBuilder(transport: transport, sourceMAC: Self.serverMAC(server), destinationMAC: Self.serverSide)
                 .write(
-                    to: bytes, source: Self.server(server), sourcePort: Self.port, destination: client.address,
-                    destinationPort: client.port, flags: flags)
+                    to: bytes, source: Self.server(server), sourcePort: Self.serverPort(service),
+                    destination: client.address, destinationPort: client.port, flags: flags)
         } else {
             FrameBuilder(transport: transport, sourceMAC: Self.client, destinationMAC: Self.clientSide).write(
-                to: bytes, source: client.address, sourcePort: client.port, destination: Self.virtual,
+                to: bytes, source: client.address, sourcePort: client.port, destination: Self.virtual(service),
                 destinationPort: path == .miss ? Self.port + 1 : Self.port, flags: flags)
         }
     }
 
     /// Send a connection's first packet, for TCP a SYN. Returns the server that it went to.
-    private func establish(_ flow: Int) -> UInt8 {
+    private func establish(_ flow: Int) -> UInt16 {
         var first = Frame(buffer: buffers, capacity: Self.bufferSize)
         first.length = FrameBuilder.length
         write(flow, server: 0, to: first.bytes, flags: 0x02)
         frames[0] = first
-        advance()
+        // As fast as packets of connections that are there: millions are made before the first ends.
+        if flow % Self.batch == 0 { advance() }
         _ = director.process(UnsafeMutableBufferPointer(rebasing: frames[..<1]))
         precondition(director.outbox.count == 1, "a connection was not established")
         let sent = EthernetHeader(unchecked: director.outbox.sending[0].bytes).destination
         director.outbox.empty()
-        return UInt8(truncatingIfNeeded: sent.bits &- Self.serverMAC(0).bits)
+        return UInt16(truncatingIfNeeded: sent.bits &- Self.serverMAC(0).bits)
     }
 
     /// Open `count` connections at one tick that end ten seconds later, and let ten seconds go by; those of the pool last
@@ -158,7 +209,7 @@ public final class Traffic {
     private func makeDue(_ count: Int) {
         let usual = engine.settings.timeouts
         engine.settings.timeouts = Timeouts(tcp: 10, tcpFin: 10, udp: 10)
-        let start = Tick(batches >> 6) &+ jumped
+        let start = Tick(batches >> batchesPerTick) &+ jumped
         for first in stride(from: 0, to: count, by: Self.batch) {
             let size = min(Self.batch, count - first)
             for place in 0..<size {
@@ -166,7 +217,7 @@ public final class Traffic {
                 frame.length = FrameBuilder.length
                 let client = clientOf(flows + first + place)
                 FrameBuilder(transport: .udp, sourceMAC: Self.client, destinationMAC: Self.clientSide).write(
-                    to: frame.bytes, source: client.address, sourcePort: client.port, destination: Self.virtual,
+                    to: frame.bytes, source: client.address, sourcePort: client.port, destination: Self.virtual(0),
                     destinationPort: Self.port, flags: 0)
                 frames[place] = frame
             }
@@ -181,10 +232,9 @@ public final class Traffic {
 
     // MARK: Running
 
-    /// Ticks go by as at about a million packets a second.
     private func advance() {
         batches &+= 1
-        _ = director.begin(now: batches >> 6 &+ jumped, routing: routing.view)
+        _ = director.begin(now: batches >> batchesPerTick &+ jumped, routing: routing.view)
     }
 
     /// Take the next batch from the pool.
@@ -204,7 +254,10 @@ public final class Traffic {
     /// Copy `batches` batches from the pool, nothing else.
     @inline(never)
     public func copy(batches: Int) {
+        let start = position
         for _ in 0..<batches { receive() }
+        // Frames that were left out would come again before their connections have ended.
+        if path == .open { position = start }
     }
 
     /// Copy `batches` batches from the pool and run them through the director.
@@ -219,8 +272,23 @@ public final class Traffic {
         }
     }
 
+    /// Batches after which as many connections end as are opened.
+    public var warmUp: Int { path == .open ? 2 * Int(Ticks.perSecond) : 1 }
+
     /// Connections in the table.
     public var connections: Int { engine.table.count }
+
+    /// How many connections were opened, and services and destinations that had one.
+    public func spread() -> (connections: UInt64, services: Int, destinations: Int) {
+        // The control side's clock folds the workers' counters.
+        folds += 1
+        engine.advance(milliseconds: folds * 2000)
+        let all = engine.services()
+        return (
+            all.reduce(0) { $0 + $1.counters.connections }, all.count { $0.counters.connections > 0 },
+            all.reduce(0) { $0 + $1.destinations.count { $0.counters.connections > 0 } }
+        )
+    }
 
     /// Frames that ended as they should: all but those of `copy`, which end nowhere.
     public var completed: UInt64 { counters.total(path == .miss ? .pass : .forward) }
