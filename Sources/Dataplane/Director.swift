@@ -154,7 +154,8 @@ public struct Director: ~Copyable {
     /// Frames whose entries are asked for ahead.
     private static var prefetched: Int { 64 }
 
-    /// Ask the cache for what the frames will need: the lines of the hash of all of them, then the entries these name.
+    /// Ask the cache for what the frames will need: the lines of the hash of all of them, then the entries these name, then
+    /// the state of their destinations and the counters: with thousands of services these are not in the near caches.
     /// - Parameter hashes: set to the frames' hashes; 0 of a frame that is anything but plain IPv4, or has no entry as yet.
     @inline(__always)
     private func prefetch(
@@ -168,7 +169,17 @@ public struct Director: ~Copyable {
             }
             hashes[index &- first] = hash
         }
-        for place in 0..<(end &- first) where !table.prefetchEntry(hashes[place]) { hashes[place] = 0 }
+        var entries = InlineArray<64, UInt32>(repeating: 0)
+        for place in 0..<(end &- first) {
+            entries[place] = table.prefetchEntry(hashes[place])
+            if entries[place] == 0 { hashes[place] = 0 }
+        }
+        for place in 0..<(end &- first) where entries[place] != 0 {
+            let entry = table.entry(entries[place] &- 1)
+            slots.prefetchDestination(entry.destinationSlot)
+            destinationRow.prefetch(entry.destinationSlot)
+            serviceRow.prefetch(entry.serviceSlot)
+        }
     }
 
     /// Note a fact for `explain`. Where nobody asked, the fact is not even made.

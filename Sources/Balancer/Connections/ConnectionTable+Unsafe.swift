@@ -88,26 +88,27 @@ public struct ConnectionTable {
     public func prefetch(_ hash: UInt64) { unsafe CPrefetch_line(lines + home(hash)) }
 
     /// Ask the cache for the entry that `hash` probably means. The line itself should be in the cache by now.
-    /// - Returns: whether there is one.
+    /// - Returns: its index plus one; 0: none.
     @inlinable @inline(__always)
-    public func prefetchEntry(_ hash: UInt64) -> Bool {
+    public func prefetchEntry(_ hash: UInt64) -> UInt32 {
         let line = home(hash)
-        var live = unsafe lines[line].word.load(ordering: .relaxed) & TableLine.homeMask
+        // Acquiring, since the caller reads the entry: it is not made anew before the reader's next quiescent point.
+        var live = unsafe lines[line].word.load(ordering: .acquiring) & TableLine.homeMask
         let tag = UInt64(truncatingIfNeeded: UInt32(truncatingIfNeeded: hash))
         while live != 0 {
             let position = live.trailingZeroBitCount
-            let value = unsafe slot(line, position).pointee.load(ordering: .relaxed)
+            let value = unsafe slot(line, position).pointee.load(ordering: .acquiring)
             if value >> 32 == tag {
-                let index = Int(UInt32(truncatingIfNeeded: value) & 0x7fff_ffff) &- 1
-                if index >= 0 {
-                    unsafe CPrefetch_line(hot + index)
-                    unsafe CPrefetch_line(cold + index)
+                let number = UInt32(truncatingIfNeeded: value) & 0x7fff_ffff
+                if number > 0 {
+                    unsafe CPrefetch_line(hot + Int(number &- 1))
+                    unsafe CPrefetch_line(cold + Int(number &- 1))
                 }
-                return true
+                return number
             }
             live &= live &- 1
         }
-        return false
+        return 0
     }
 
     /// The entry whose request or reply key is `key`: a reply goes before a request, the newest of several replies

@@ -1,3 +1,4 @@
+public import CPrefetch
 public import Synchronization
 
 /// Bits of a destination's state.
@@ -80,6 +81,10 @@ public struct StateSlots: Sendable {
     public func destination(_ slot: UInt32) -> DestinationState {
         unsafe DestinationState(destinations + Int(slot))
     }
+
+    /// Ask the cache for the state of a destination.
+    @inlinable @inline(__always)
+    public func prefetchDestination(_ slot: UInt32) { unsafe CPrefetch_line(destinations + Int(slot)) }
 
     /// The state of a service's scheduler.
     @inlinable @inline(__always)

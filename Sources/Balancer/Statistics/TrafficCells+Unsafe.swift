@@ -1,3 +1,4 @@
+public import CPrefetch
 public import Synchronization
 
 /// One worker's counters of one service or destination: a cache line, one writer.
@@ -63,6 +64,10 @@ public struct TrafficRow {
     static func add(_ counter: borrowing Atomic<UInt64>, _ amount: UInt64) {
         counter.store(counter.load(ordering: .relaxed) &+ amount, ordering: .relaxed)
     }
+
+    /// Ask the cache for a slot's counters.
+    @inlinable @inline(__always)
+    public func prefetch(_ slot: UInt32) { unsafe CPrefetch_line(cells + Int(slot)) }
 
     /// Count a packet from a client, `bytes` being its IP total length.
     @inlinable @inline(__always)
