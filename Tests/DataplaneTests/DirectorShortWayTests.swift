@@ -117,7 +117,9 @@ struct DirectorShortWayTests {
         case 2: builder.headerChecksum = .wrong
         case 3: builder.transportChecksum = random.pick([.wrong, .zero])
         case 4: builder.padding = 6
-        case 5: builder.source.address = .parse(random.pick(["10.0.2.1", "203.0.113.80", "127.0.0.1", "224.0.0.1", "0.0.0.0"]))
+        case 5:
+            let sources = ["10.0.2.1", "203.0.113.80", "127.0.0.1", "224.0.0.1", "0.0.0.0"]
+            builder.source.address = .parse(random.pick(sources))
         case 6: builder.doesNotFragment = false
         case 7...10:
             builder.transportChecksum = .partial
