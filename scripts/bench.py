@@ -20,10 +20,12 @@ THROUGH = ROOT / "Benchmarks" / "Through"
 sys.path.insert(0, str(THROUGH))
 
 import charts  # noqa: E402
+import offloads  # noqa: E402
 from lab import ECHO_PORT, SERVERS, Failed, Lab, machine  # noqa: E402
 from measures import MEASURES, TITLES, check  # noqa: E402
 from peers import peer  # noqa: E402
 
+TABLES = {"default": ["default"], "off": ["off"], "both": ["default", "off"]}
 PEERS = ["plain", "nftables", "haproxy", "nginx", "fairlead-nat", "fairlead-dr", "fairlead-ipip", "fairlead-fullnat"]
 BASES = ["nftables", "plain"]
 
@@ -61,20 +63,29 @@ def said_of(results):
     return "  ".join(parts)
 
 
+def turned(names, number):
+    """Every round starts with another one."""
+    turn = number % len(names)
+    return names[turn:] + names[:turn]
+
+
 def measure(labs, options):
-    """{peer: [results of round 1, 2, ...]}; every round starts with another peer."""
-    results = {name: [] for name in options.peers}
-    total, done, began = options.rounds * len(options.peers), 0, time.monotonic()
+    """{state of offloads: {peer: [results of round 1, 2, ...]}}. A round is every peer in each state."""
+    results = {state: {name: [] for name in options.peers} for state in options.states}
+    total, done, began = options.rounds * len(options.states) * len(options.peers), 0, time.monotonic()
     for number in range(options.rounds):
-        turn = number % len(options.peers)
-        for name in options.peers[turn:] + options.peers[:turn]:
-            found = measure_peer(labs, name, options)
-            results[name].append(found)
-            done += 1
-            left = (time.monotonic() - began) / done * (total - done)
-            print(f"round {number + 1}/{options.rounds}  {name:17} {said_of(found)}  ({left:.0f} s left)", flush=True)
-            for reason in sorted({figures["failed"] for figures in found.values() if "failed" in figures}):
-                print(f"    failed: {reason}", flush=True)
+        for state in turned(options.states, number):
+            with offloads.at_ends(labs.values(), state):
+                for name in turned(options.peers, number):
+                    found = measure_peer(labs, name, options)
+                    results[state][name].append(found)
+                    done += 1
+                    left = (time.monotonic() - began) / done * (total - done)
+                    where = "" if options.states == ["default"] else f"{state:9}"
+                    print(f"round {number + 1}/{options.rounds}  {where}{name:17} {said_of(found)}  ({left:.0f} s left)",
+                          flush=True)
+                    for reason in sorted({figures["failed"] for figures in found.values() if "failed" in figures}):
+                        print(f"    failed: {reason}", flush=True)
     return results
 
 
@@ -111,7 +122,8 @@ def summarise(results, options):
     return summary
 
 
-def print_summary(summary):
+def print_summary(summary, state):
+    print(f"\n== {offloads.STATES[state]}")
     for each, rows in summary.items():
         key, unit, less = MEASURES[each][1:4]
         print(f"\n{TITLES[each]} ({'less' if less else 'more'} is better)")
@@ -128,25 +140,28 @@ def print_summary(summary):
             print(f"  {name:18}{numbers}{ratios}  {rest}{failed}")
 
 
-def draw(summary, options, about):
+def draw(summary, state, options, about):
+    """Charts of a table; those with offloads off say so in name and title."""
     options.charts.mkdir(parents=True, exist_ok=True)
+    suffix, words = ("-offloads-off", ", offloads off at the ends") if state == "off" else ("", "")
     notes = [f"{about['processor']}, {about['cores']} cores, Linux {about['kernel']}, load {about['load']:.1f} before; "
              f"{options.rounds} rounds of {options.seconds} s", options.command]
     for each, rows in summary.items():
         drawn = [(name, row["median"], row["least"], row["greatest"]) for name, row in rows.items() if "median" in row]
         if drawn:
             _, unit, less = MEASURES[each][1:4]
-            (options.charts / f"bench-{each}.svg").write_text(charts.bars(TITLES[each], unit, less, drawn, notes))
-    print(f"charts: {options.charts}/bench-*.svg")
+            chart = charts.bars(TITLES[each] + words, unit, less, drawn, notes)
+            (options.charts / f"bench-{each}{suffix}.svg").write_text(chart)
+    print(f"charts, {offloads.STATES[state]}: {options.charts}/bench-*{suffix}.svg")
 
 
-def check_floor(summary, options):
+def check_floor(summary, state, options):
     reached = summary["bulk1"].get(options.floor_peer, {}).get("of_nftables")
     if reached is None:
-        print("bulk: there is no ratio to nftables")
+        print(f"bulk, {offloads.STATES[state]}: there is no ratio to nftables")
         return 1
     verdict = "at least" if reached >= options.floor else "BELOW"
-    print(f"bulk: {reached:.2f} of nftables, {verdict} the floor of {options.floor}")
+    print(f"bulk, {offloads.STATES[state]}: {reached:.2f} of nftables, {verdict} the floor of {options.floor}")
     return 0 if reached >= options.floor else 1
 
 
@@ -192,24 +207,29 @@ def run(options):
         for lab in labs.values():
             prepare(stack, lab, options)
         results = measure(labs, options)
-    summary = summarise(results, options)
-    print_summary(summary)
+    tables = {state: summarise(found, options) for state, found in results.items()}
+    for state, summary in tables.items():
+        print_summary(summary, state)
     print(f"\nmedians of {options.rounds} rounds of {options.seconds} s; a ratio is the median of the rounds' ratios")
     if about["load"] > 0.5:
         print(f"the machine was not quiet: load {about['load']:.1f} before the first round")
     if options.json:
         settings = {"rounds": options.rounds, "seconds": options.seconds, "command": options.command}
-        document = {"machine": about, "settings": settings, "summary": summary, "rounds": results}
+        document = {"machine": about, "settings": settings, "tables": {
+            state: {"offloads": offloads.STATES[state], "summary": summary, "rounds": results[state]}
+            for state, summary in tables.items()}}
         options.json.write_text(json.dumps(document, indent=1) + "\n")
     if options.charts:
-        draw(summary, options, about)
-    failed = sum(row["failed"] for rows in summary.values() for row in rows.values())
+        for state, summary in tables.items():
+            draw(summary, state, options, about)
+    failed = sum(row["failed"] for summary in tables.values() for rows in summary.values() for row in rows.values())
     if failed:
         print(f"bench: {failed} measurements failed", file=sys.stderr)
     else:
         print("every checked transfer arrived as it was sent, in shares as scheduled; no wrong checksum at either end")
-    below = check_floor(summary, options) if options.floor is not None else 0
-    return 1 if failed else below
+    floors = tables.items() if options.floor is not None else []
+    below = [check_floor(summary, state, options) for state, summary in floors]
+    return 1 if failed or any(below) else 0
 
 
 def parse():
@@ -224,10 +244,12 @@ def parse():
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--charts", type=pathlib.Path)
     parser.add_argument("--floor", type=float)
+    parser.add_argument("--offloads", choices=TABLES, default="default")
     parser.add_argument("--methods-of-peers", action="store_true", help="print the labs that are needed, and end")
     parser.add_argument("--peer", dest="peers", type=lambda text: text.split(","), default=PEERS)
     parser.add_argument("--measure", dest="measures", type=lambda text: text.split(","))
     options = parser.parse_args()
+    options.states = TABLES[options.offloads]
     options.peers = list(dict.fromkeys("fairlead-nat" if name == "fairlead" else name for name in options.peers))
     options.measures = options.measures or [each for each in MEASURES if not options.quick or each != "udp-rates"]
     if options.quick:
@@ -249,6 +271,8 @@ def parse():
         sys.exit()
     options.command = "scripts/bench --peer {} --measure {} --rounds {} --seconds {}".format(
         ",".join(options.peers), ",".join(options.measures), options.rounds, options.seconds)
+    if options.offloads != "default":
+        options.command += f" --offloads {options.offloads}"
     return options
 
 
