@@ -6,8 +6,11 @@ public enum PortChoice: String, CaseIterable, Hashable, Sendable {
     case auto
     /// A packet socket.
     case packet
-    /// AF_XDP.
+    /// AF_XDP, by the interface's driver where it can.
     case xdp
+    /// AF_XDP, always by the kernel's receive path. A veth driver makes a page of each frame, this copies the frame alone;
+    /// but it does not keep the other end from sending super-frames, which are dropped and counted here.
+    case xdpGeneric = "xdp-generic"
     /// libpcap.
     case pcap
 
@@ -26,6 +29,9 @@ public enum PortChoice: String, CaseIterable, Hashable, Sendable {
         case .auto: try Self.best(interface, workers)
         case .packet: Opened(ports: try Self.packetSockets(interface, workers), reason: "as asked")
         case .xdp: Opened(ports: try XDPPort.ports(interface: interface, count: workers), reason: "as asked")
+        case .xdpGeneric:
+            Opened(
+                ports: try XDPPort.ports(interface: interface, modes: [.generic], count: workers), reason: "as asked")
         case .pcap: Opened(ports: try PcapPort.ports(interface: interface, count: workers), reason: "as asked")
         }
     }

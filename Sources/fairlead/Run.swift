@@ -40,8 +40,9 @@ extension Fairlead {
         var localClients = false
         @Option(
             help: """
-                How frames are taken: auto, packet (AF_PACKET), xdp (AF_XDP) or pcap (libpcap); with IF=HOW for one \
-                interface. May be given several times. auto says what it chose, and why.
+                How frames are taken: auto, packet (AF_PACKET), xdp (AF_XDP), xdp-generic (the same, never by the driver) \
+                or pcap (libpcap); with IF=HOW for one interface. May be given several times. auto says what it chose, and \
+                why.
                 """)
         var io: [String] = []
         @Option(help: "Worker threads, which share the interfaces' frames (1 to 64).")

@@ -17,11 +17,19 @@ struct PortChoiceTests {
         try network.enter("director") { try choice.open(interface: "eth0", workers: workers) }
     }
 
-    @Test(arguments: [PortChoice.packet, .xdp, .pcap]) func opensWhatIsAsked(choice: PortChoice) throws {
+    @Test(arguments: [(PortChoice.packet, PortKind.packet), (.xdp, .xdp), (.xdpGeneric, .xdp), (.pcap, .pcap)])
+    func opensWhatIsAsked(choice: PortChoice, kind: PortKind) throws {
         let opened = try open(choice)
-        #expect(opened.ports.map(\.kind.name) == [choice.rawValue])
+        #expect(opened.ports.map(\.kind) == [kind])
         #expect(opened.reason == "as asked")
-        #expect(opened.ports[0].keepsFramesFromHost == (choice == .xdp))
+        #expect(opened.ports[0].keepsFramesFromHost == (kind == .xdp))
+    }
+
+    /// A veth driver runs XDP itself.
+    @Test(arguments: [(PortChoice.xdp, RedirectProgram.Mode.native), (.xdpGeneric, .generic)])
+    func choosesWhereTheProgramRuns(choice: PortChoice, mode: RedirectProgram.Mode) throws {
+        let port = try #require(try open(choice).ports.first as? XDPPort)
+        #expect(port.program.mode == mode)
     }
 
     /// AF_XDP would take a veth pair's super-frames from its peer.
@@ -38,7 +46,7 @@ struct PortChoiceTests {
         #expect(error == .noSuchInterface("eth7"))
     }
 
-    @Test(arguments: [PortChoice.xdp, .pcap]) func saysWhyWorkersCannotShare(choice: PortChoice) throws {
+    @Test(arguments: [PortChoice.xdp, .xdpGeneric, .pcap]) func saysWhyWorkersCannotShare(choice: PortChoice) throws {
         let error = #expect(throws: PortError.self) { _ = try open(choice, workers: 2) }
         guard case .unsuitable(_, let reason) = error else {
             Issue.record("\(String(describing: error))")

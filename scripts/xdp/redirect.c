@@ -27,7 +27,8 @@ enum {
     // In endpoints.
     IS_VIRTUAL = 1,
     IS_SERVER = 2,
-    // In addresses, by destination: every packet; fragments, ICMP and packets without ports; ARP and solicitations.
+    // In addresses, by destination: every packet; fragments, ICMP, packets without ports, and those to an endpoint that
+    // is a virtual one; ARP and solicitations.
     WANTS_ALL = 1,
     WANTS_REST = 2,
     WANTS_RESOLUTION = 4,
@@ -97,19 +98,19 @@ ALWAYS_INLINE int isEndpoint(uint8_t protocol, uint16_t port, const struct addre
     return found && *found & bit;
 }
 
-// A packet that is matched by its addresses alone.
-ALWAYS_INLINE int isOwnedByAddress(const struct address *source, const struct address *destination) {
-    uint32_t wish = wishes(destination);
+// A packet that is matched by its addresses alone; `wish` is the destination's.
+ALWAYS_INLINE int isOwnedByAddress(const struct address *source, uint32_t wish) {
     return wish & (WANTS_ALL | WANTS_REST) || (!(wish & IS_HOST) && wishes(source) & SENDS_REST);
 }
 
+// Looks into the maps as seldom as can be, since a look costs about what the rest does: `wish` is the destination's, and
+// each virtual endpoint's address has WANTS_REST, so that replies are not sought among the services.
 ALWAYS_INLINE int isOwnedByPorts(
     struct packet packet, const uint8_t *transport, uint8_t protocol, const struct address *source,
-    const struct address *destination) {
+    const struct address *destination, uint32_t wish) {
     if (transport + 4 > packet.end) return 0;
     const uint16_t *ports = (const uint16_t *)transport;
-    if (isEndpoint(protocol, ports[1], destination, IS_VIRTUAL)) return 1;
-    uint32_t wish = wishes(destination);
+    if (wish & WANTS_REST && isEndpoint(protocol, ports[1], destination, IS_VIRTUAL)) return 1;
     if (wish & WANTS_UPPER_PORTS && half(transport + 2) >= FIRST_PORT_BESIDE_HOST) return 1;
     return !(wish & IS_HOST) && isEndpoint(protocol, ports[0], source, IS_SERVER);
 }
@@ -126,14 +127,15 @@ ALWAYS_INLINE int isOwnedV4(struct packet packet) {
     if (header + 20 > packet.end) return 0;
     struct address source = addressV4(header + 12);
     struct address destination = addressV4(header + 16);
-    if (wishes(&destination) & WANTS_ALL) return 1;
-    if (half(header + 6) & 0x3fff) return isOwnedByAddress(&source, &destination);
+    uint32_t wish = wishes(&destination);
+    if (wish & WANTS_ALL) return 1;
+    if (half(header + 6) & 0x3fff) return isOwnedByAddress(&source, wish);
     uint8_t protocol = header[9];
     const uint8_t *transport = header + (header[0] & 15) * 4;
     if (protocol == TCP || protocol == UDP || protocol == SCTP)
-        return isOwnedByPorts(packet, transport, protocol, &source, &destination);
+        return isOwnedByPorts(packet, transport, protocol, &source, &destination, wish);
     if (protocol != ICMP) return 0;
-    if (wishes(&destination) & WANTS_REST) return 1;
+    if (wish & WANTS_REST) return 1;
     if (transport + 28 > packet.end) return 0;
     uint8_t type = transport[0];
     if (type != 3 && type != 4 && type != 11 && type != 12) return 0;
@@ -162,11 +164,12 @@ ALWAYS_INLINE int isOwnedV6(struct packet packet) {
     struct address destination = addressV6(header + 24);
     uint8_t protocol = header[6];
     if (protocol == ICMPV6) return isOwnedICMPv6(packet, header, &destination);
-    if (wishes(&destination) & WANTS_ALL) return 1;
+    uint32_t wish = wishes(&destination);
+    if (wish & WANTS_ALL) return 1;
     if (protocol == TCP || protocol == UDP || protocol == SCTP)
-        return isOwnedByPorts(packet, header + 40, protocol, &source, &destination);
+        return isOwnedByPorts(packet, header + 40, protocol, &source, &destination, wish);
     // Extension headers and fragments: the ports are out of reach.
-    return isOwnedByAddress(&source, &destination);
+    return isOwnedByAddress(&source, wish);
 }
 
 ALWAYS_INLINE int isOwned(struct packet packet) {

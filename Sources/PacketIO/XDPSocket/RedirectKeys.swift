@@ -18,6 +18,7 @@ struct RedirectKeys: Hashable {
     /// Bits of a value in `addresses`.
     enum AddressBits {
         static let wantsAll: UInt32 = 1
+        /// Of the address of each virtual endpoint: without it the program does not look for one.
         static let wantsRest: UInt32 = 2
         static let wantsResolution: UInt32 = 4
         static let sendsRest: UInt32 = 8

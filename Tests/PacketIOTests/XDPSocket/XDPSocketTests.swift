@@ -107,6 +107,24 @@ struct XDPSocketTests {
         #expect(port.statistics.transmitted == 0)
     }
 
+    /// While a veth driver runs the program, its peer cuts super-frames itself; else they come, and no chunk holds one.
+    @Test(arguments: [(RedirectProgram.Mode.native, 3, UInt64(0)), (.generic, 0, 1)])
+    func superFramesArriveAsSegmentsOrAreCounted(mode: RedirectProgram.Mode, segments: Int, dropped: UInt64) throws {
+        let port = try open([mode])
+        var header = TestFrames.ports(4000, 80)
+        (header[12], header[13]) = (5 << 4, 0x18)
+        let packet = TestFrames.packet(
+            6, from: address("198.51.100.7"), to: address("203.0.113.80"),
+            header + [UInt8](repeating: 0x5a, count: 4200))
+        var facts = OffloadFacts()
+        facts.segmentation = OffloadFacts.Segmentation.tcpv4
+        (facts.segmentSize, facts.headerLength) = (1400, 54)
+        (facts.needsChecksum, facts.checksumStart, facts.checksumOffset) = (true, 34, 16)
+        slots.transmit(FrameMemory([packet], offload: facts), to: host)
+        #expect(receive(segments, from: port).map(\.count) == [Int](repeating: 1454, count: segments))
+        #expect(waitUntil(seconds: 5) { port.statistics.receiveDrops == dropped })
+    }
+
     @Test func theProgramGoesWithItsOwner() throws {
         var port: XDPSocket? = try open()
         #expect(try network.run("director", "ip link show eth0").contains("xdp"))
