@@ -29,8 +29,8 @@ MEMORY_BOUND = 0.4
 REPEATS = {(False, True): 1, (False, False): 3, (True, True): 3, (True, False): 7}
 # Units measured, units before these, and how.
 SIZES = {
-    "udp": {"count": 30000, "warm": 3000, "flows": 1000, "burst": 64},
-    "tcp": {"count": 1500, "warm": 200, "burst": 16},
+    "udp": {"count": 20000, "warm": 3000, "flows": 1000, "burst": 64},
+    "tcp": {"count": 1200, "warm": 200, "burst": 16},
     "bulk": {"count": 48, "warm": 8},
     "memory": {"connections": 131072},
 }

@@ -187,13 +187,20 @@ def is_balancer(name):
     return name == "ipvs" or name.startswith("fairlead")
 
 
+def directors_of(options, measure):
+    """Bulk and memory by the first of Fairlead's ports alone: there another one tells of frame sizes, or nothing new."""
+    fairlead = [name for name in options["directors"] if name.startswith("fairlead")]
+    left_out = fairlead[1:] if measure in ("bulk", "memory") else []
+    return [name for name in options["directors"] if name not in left_out]
+
+
 def compare(options, report):
     for measure in options["measures"]:
         for method in ["any", *options["methods"]]:
-            names = [name for name in options["directors"] if is_balancer(name) != (method == "any")]
+            names = [name for name in directors_of(options, measure) if is_balancer(name) != (method == "any")]
             measure_cost(options, report, names, method, measure)
     if options["memory"]:
-        for name in filter(is_balancer, options["directors"]):
+        for name in filter(is_balancer, directors_of(options, "memory")):
             if name == "ipvs" and not beds.has_slab("ip_vs_conn"):
                 report.put(say="memory    ipvs: not measured: its slab cache is merged with others (slab_nomerge)")
                 continue
