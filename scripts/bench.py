@@ -82,7 +82,7 @@ def measure(labs, options):
                     done += 1
                     left = (time.monotonic() - began) / done * (total - done)
                     where = "" if options.states == ["default"] else f"{state:9}"
-                    print(f"round {number + 1}/{options.rounds}  {where}{name:17} {said_of(found)}  ({left:.0f} s left)",
+                    print(f"round {number + 1}/{options.rounds}  {where}{name:24} {said_of(found)}  ({left:.0f} s left)",
                           flush=True)
                     for reason in sorted({figures["failed"] for figures in found.values() if "failed" in figures}):
                         print(f"    failed: {reason}", flush=True)
@@ -127,17 +127,17 @@ def print_summary(summary, state):
     for each, rows in summary.items():
         key, unit, less = MEASURES[each][1:4]
         print(f"\n{TITLES[each]} ({'less' if less else 'more'} is better)")
-        print(f"  {'':18}{'median':>14}{'least':>14}{'greatest':>14}{'of nft':>8}{'of plain':>9}  further medians")
+        print(f"  {'':25}{'median':>14}{'least':>14}{'greatest':>14}{'of nft':>8}{'of plain':>9}  further medians")
         for name, row in rows.items():
             if "median" not in row:
-                print(f"  {name:18}{'FAILED':>14}")
+                print(f"  {name:25}{'FAILED':>14}")
                 continue
             numbers = "".join(f"{charts.shown(row[one], unit):>14}" for one in ("median", "least", "greatest"))
             ratios = "".join(f"{row[of]:{width}.2f}" if of in row else " " * (width - 1) + "-"
                              for of, width in (("of_nftables", 8), ("of_plain", 9)))
             rest = "  ".join(f"{figure} {value:.3g}" for figure, value in row["figures"].items() if figure != key)
             failed = f"  {row['failed']} ROUNDS FAILED" if row["failed"] else ""
-            print(f"  {name:18}{numbers}{ratios}  {rest}{failed}")
+            print(f"  {name:25}{numbers}{ratios}  {rest}{failed}")
 
 
 def draw(summary, state, options, about):
