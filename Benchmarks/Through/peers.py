@@ -133,7 +133,7 @@ def counted_shares(lab, binary):
     return {row[1]: int(row[4]) + int(row[5]) for row in rows}
 
 
-def fairlead(method, io):
+def fairlead(method, io, workers):
     @contextlib.contextmanager
     def way(lab, binary):
         """Fairlead, with round robin; the director's kernel forwards nothing."""
@@ -141,6 +141,7 @@ def fairlead(method, io):
         file.write_text(rules(method))
         arguments = [binary, "run", "--interface", "client0", "--interface", "servers0", "--rules", file]
         arguments += ["--io", io] if io else []
+        arguments += ["--workers", workers] if workers else []
         with lab.running("director", *arguments, ready="fairlead: ready") as process:
             hidden = method in ("dr", "ipip")
             yield Way(VIRTUAL, process, shares=(lambda: counted_shares(lab, binary)) if hidden else None)
@@ -153,9 +154,10 @@ def peer(name):
     kernels = {"plain": plain, "nftables": nftables, "haproxy": haproxy, "nginx": nginx}
     if name in kernels:
         return "nat", kernels[name]
-    first, _, rest = name.partition("-")
+    way, at, workers = name.partition("@")
+    first, _, rest = way.partition("-")
     method, _, io = rest.partition("-")
-    if first != "fairlead" or method not in METHODS or (io and io not in IO):
+    if first != "fairlead" or method not in METHODS or (io and io not in IO) or (at and not workers.isdecimal()):
         raise ValueError(f"no such peer: {name}; there are {', '.join(kernels)}, fairlead-METHOD and fairlead-METHOD-IO, with"
-                         f" METHOD one of {', '.join(METHODS)} and IO one of {', '.join(IO)}")
-    return method, fairlead(method, io)
+                         f" METHOD one of {', '.join(METHODS)} and IO one of {', '.join(IO)}, and @N behind these for N workers")
+    return method, fairlead(method, io, workers)

@@ -31,8 +31,7 @@ public enum Masquerading {
             state, source: entry.virtual, destination: packet.key.destination)
     }
 
-    /// Rewrite a plain packet, its TTL included: of a client for its real server, else of a server for its client. `frame`
-    /// ends with it.
+    /// Rewrite a plain packet, its TTL included: of a client for its real server, else of a server for its client.
     @inlinable @inline(__always)
     public static func forward(
         _ frame: PacketBytes, _ packet: PlainPacket, _ entry: ConnectionEntry, _ state: ChecksumState, isRequest: Bool

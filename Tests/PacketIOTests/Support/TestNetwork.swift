@@ -43,6 +43,10 @@ final class TestNetwork: Sendable {
             "ip link add \(ends[0][1]) netns \(prefix)\(ends[0][0]) type veth peer name \(ends[1][1]) "
                 + "netns \(prefix)\(ends[1][0])")
         for end in ends { try run(end[0], "ip link set \(end[1]) up") }
+        // The end that was up first is put to use by a kernel thread, somewhat later: what is sent before is lost.
+        for end in ends {
+            try run(end[0], "until grep -q up /sys/class/net/\(end[1])/operstate; do sleep 0.01; done", seconds: 10)
+        }
     }
 
     /// Run a shell command in namespace `name`; fails when it does, or when it takes too long.
