@@ -5,10 +5,10 @@ import Wire
 /// IPv4, to a next hop whose MAC is known.
 ///
 /// It does what `receive` would do, and looks before it changes anything: where there is something to decide, the packet goes
-/// the long way from its start. `Tests/DataplaneTests/ShortWayTests` holds the two against each other.
+/// the long way from its start. `DirectorShortWayTests` holds the two against each other.
 extension Director {
-    /// Whether packets may go the short way at all: somebody who asked for an explanation is told of the long one, and marks
-    /// are set there.
+    /// Whether packets may go the short way at all: somebody who asked for an explanation is told of the long one, marks are
+    /// set there, and it is there that packets to addresses that are not ours meet the services of marks.
     @inline(__always)
     var hasShortWay: Bool { !isTraced && services.countV4 > 0 && services.markCount == 0 && !services.hasMarks }
 
@@ -23,7 +23,11 @@ extension Director {
         else { return false }
         let entry = found.entry
         let destination = slots.destination(entry.destinationSlot)
-        guard destination.isServing, let timeout = steadyTimeout(entry, destination, packet, found.isRequest),
+        // A request is one while its address is ours.
+        guard destination.isServing,
+            !found.isRequest || services.owns(IPAddress(v4: packet.destination))
+                || routing.isPlainLocal(packet.destination),
+            let timeout = steadyTimeout(entry, destination, packet, found.isRequest),
             let route = routing.plainRoute(to: found.isRequest ? entry.plainDestination : packet.destination)
         else { return false }
         let egress = routing.interface(route.interface)
@@ -52,6 +56,7 @@ extension Director {
             return true
         }
         counters.count(.forward)
+        wentShortWay &+= 1
         return true
     }
 

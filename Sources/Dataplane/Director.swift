@@ -33,6 +33,8 @@ public struct Director: ~Copyable {
         }
     }
     var isTraced = false
+    /// Packets that went the short way.
+    var wentShortWay: UInt64 = 0
     private var facts = DecisionTrace()
 
     var expiry: Expiry

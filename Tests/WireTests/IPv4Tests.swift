@@ -120,6 +120,32 @@ import Wire
         }
     }
 
+    /// At once as one after the other, also where the checksum was wrong.
+    @Test func forwardingIsTwoChangesAtOnce() throws {
+        var random = SeededRandom(seed: 4711)
+        for _ in 0..<5_000 {
+            let packet = PacketBuilder.udp(
+                from: Endpoint(random.address(.v4)),
+                to: Endpoint(random.pick([random.address(.v4), IPAddress(v4: .max)]))
+            )
+            .setting(\.timeToLive, UInt8.random(in: 1...255, using: &random))
+            .setting(\.headerChecksum, random.pick([.right, .right, .wrong, .zero]))
+            .packet()
+            let (address, isSource) = (random.address(.v4), Bool.random(using: &random))
+            try HeapPacket.with(packet) { bytes in
+                let header = try #require(IPv4Header(bytes))
+                #expect(header.hasValidPlainChecksum == header.hasValidChecksum)
+                let difference = header.forward(settingAddress: address.v4, isSource: isSource)
+                try HeapPacket.with(packet) { other in
+                    let stepwise = try #require(IPv4Header(other))
+                    stepwise.decrementTimeToLive()
+                    let expected = isSource ? stepwise.setSource(address) : stepwise.setDestination(address)
+                    #expect(difference == expected && bytes.array() == other.array())
+                }
+            }
+        }
+    }
+
     @Test func aWrongChecksumStaysWrong() throws {
         let packet = PacketBuilder.udp(from: "192.0.2.1:7", to: "192.0.2.2:9").setting(\.headerChecksum, .wrong)
             .packet()

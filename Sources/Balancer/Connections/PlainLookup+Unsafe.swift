@@ -1,5 +1,4 @@
 public import Synchronization
-public import Wire
 
 /// The lookup of plain packets: `ConnectionTable.find` for what is found at a glance.
 extension ConnectionTable {
@@ -38,7 +37,7 @@ extension ConnectionEntry {
     /// requests, direct routing.
     @inlinable @inline(__always)
     func matches(_ packet: PlainPacket, isRequest: Bool) -> Bool {
-        guard kind.rawValue == 0, (transportProtocol == IPProtocol.tcp) == packet.isTCP else { return false }
+        guard kind.rawValue == 0, transportProtocol == packet.transportProtocol else { return false }
         if isRequest {
             return unsafe (hot.pointee.method == 0 || hot.pointee.method == 3) && hot.pointee.client == packet.source
                 && hot.pointee.virtual == packet.destination

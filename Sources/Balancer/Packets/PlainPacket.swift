@@ -18,6 +18,9 @@ public struct PlainPacket: BitwiseCopyable {
     /// Bytes from the frame's first to the transport header.
     @inlinable @inline(__always)
     public static var transportOffset: Int { EthernetHeader.length &+ IPv4Header.minimumLength }
+    /// An `IPProtocol`.
+    @inlinable @inline(__always)
+    public var transportProtocol: UInt8 { isTCP ? IPProtocol.tcp : IPProtocol.udp }
     /// Bytes from the transport header to its checksum.
     @inlinable @inline(__always)
     public var checksumOffset: Int { isTCP ? TCPHeader.checksumOffset : UDPHeader.checksumOffset }

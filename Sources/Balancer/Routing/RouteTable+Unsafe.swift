@@ -126,14 +126,15 @@ public struct RouteTableView: @unchecked Sendable {
             mtu: record.mtu)
     }
 
-    /// Where packets for an IPv4 address go; nil: nowhere, to the host itself, or not by an interface of ours.
+    /// As `RoutingView.plainRoute`.
     @inlinable @inline(__always)
     func plainLookup(_ address: UInt32) -> PlainRoute? {
         let record = unsafe records + Int(truncatingIfNeeded: v4.record(address))
         guard unsafe record.pointee.interface >= 0, case .unicast = unsafe record.pointee.kind else { return nil }
+        let gateway = unsafe record.pointee.hasGateway ? record.pointee.gateway : IPAddress(v4: address)
+        guard gateway.isV4 else { return nil }
         return unsafe PlainRoute(
-            nextHop: record.pointee.hasGateway ? record.pointee.gateway.v4 : address,
-            interface: Int(truncatingIfNeeded: record.pointee.interface), mtu: record.pointee.mtu)
+            nextHop: gateway.v4, interface: Int(truncatingIfNeeded: record.pointee.interface), mtu: record.pointee.mtu)
     }
 
     /// As `isLocal`, of an IPv4 address.

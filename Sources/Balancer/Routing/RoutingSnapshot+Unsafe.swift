@@ -85,7 +85,8 @@ public struct RoutingView: @unchecked Sendable {
     @inlinable @inline(__always) @_noAllocation @_noLocks
     public func isLocal(_ address: IPAddress) -> Bool { routes.isLocal(address) }
 
-    /// Where packets for an IPv4 address in host order go; nil: nowhere, to the host itself, or not by an interface of ours.
+    /// Where packets for an IPv4 address in host order go; nil: nowhere, to the host itself, not by an interface of ours, or
+    /// by a gateway that is an IPv6 address (RFC 5549).
     @inlinable @inline(__always)
     public func plainRoute(to address: UInt32) -> PlainRoute? { routes.plainLookup(address) }
 

@@ -153,6 +153,25 @@ private func hotPath(_ view: RoutingView, _ address: IPAddress) -> MACAddress {
             #expect(result.kind == route?.kind ?? .missing, "\(probe)")
             #expect(result.nextHop == route?.gateway ?? probe, "\(probe)")
             #expect(table.view.isLocal(probe) == (route?.kind == .local))
+            guard probe.isV4 else { continue }
+            let plain = table.view.plainLookup(probe.v4)
+            #expect((plain != nil) == result.isUsable && table.view.isPlainLocal(probe.v4) == (route?.kind == .local))
+            if let plain { #expect(plain.nextHop == result.nextHop.v4 && plain.interface == result.interface) }
+        }
+    }
+
+    @Test func plainRoutesAreThoseOfFrames() throws {
+        let snapshot = try Self.bed([
+            "10.0.6.0/24 via 10.0.2.254 mtu 900", "10.0.8.0/24 via inet6 2001:db8:2::a00:20c",
+            "blackhole 172.16.2.0/24",
+        ])
+        func plain(_ text: String) throws -> PlainRoute? {
+            withExtendedLifetime(snapshot) { snapshot.view.plainRoute(to: IPAddress.parse(text).v4) }
+        }
+        let narrow = try #require(try plain("10.0.6.1"))
+        #expect(narrow.nextHop == IPAddress.parse("10.0.2.254").v4 && narrow.interface == 1 && narrow.mtu == 900)
+        for text in ["10.0.8.1", "172.16.2.1", "192.0.2.1", "192.0.2.255", "127.0.0.1"] {
+            #expect(try plain(text) == nil, "\(text)")
         }
     }
 }

@@ -1,0 +1,63 @@
+import TestSupport
+import Testing
+import Wire
+
+@testable import Balancer
+
+@Suite struct PlainLookupTests {
+    private func packet(_ key: FlowKey) throws -> PlainPacket {
+        let builder = PacketBuilder.tcp(
+            from: Endpoint(key.source, key.sourcePort), to: Endpoint(key.destination, key.destinationPort), .ack)
+        return try #require(PlainPacket(plainV4: HeapPacket(builder.frame()).bytes))
+    }
+
+    /// What is found is what `find` finds; what lies in an overflow line is left to it.
+    @Test func agreesWithTheFullLookup() throws {
+        let bed = OneWorkerTable()
+        for number in 0..<60 { _ = bed.add(.numbered(number)) }
+        var found = 0
+        for number in 0..<80 {
+            for key in [EntryFieldsKey.request(number), EntryFieldsKey.reply(number)] {
+                let full = bed.table.found(key)
+                guard let plain = bed.table.find(try packet(key), hash: bed.table.hash(key)) else { continue }
+                #expect(full?.index == plain.entry.index && (full?.direction == .request) == plain.isRequest)
+                found += 1
+            }
+        }
+        #expect(found > 60 && found < 120)
+    }
+
+    @Test func otherMethodsAndKindsAreLeftToTheFullLookup() throws {
+        for (method, finds) in [
+            (ForwardingMethod.masquerading, true), (.directRouting, true), (.tunneling, false), (.localNode, false),
+            (.fullNAT, false),
+        ] {
+            let bed = OneWorkerTable(entries: 1024)
+            _ = bed.add(.numbered(1, method))
+            let key = EntryFieldsKey.request(1)
+            #expect((bed.table.find(try packet(key), hash: bed.table.hash(key)) != nil) == finds, "\(method)")
+        }
+        let bed = OneWorkerTable(entries: 1024)
+        var fields = EntryFields.numbered(1)
+        fields.kind.insert(.localDestination)
+        _ = bed.add(fields)
+        let key = EntryFieldsKey.request(1)
+        #expect(bed.table.found(key) != nil)
+        #expect(bed.table.find(try packet(key), hash: bed.table.hash(key)) == nil)
+    }
+
+    /// Two connections whose servers' packets look the same: the newer one's are meant, which `find` knows.
+    @Test func equalReplyKeysAreLeftToTheFullLookup() throws {
+        let bed = OneWorkerTable(entries: 1024)
+        _ = bed.add(.numbered(1))
+        let key = EntryFieldsKey.reply(1)
+        #expect(bed.table.find(try packet(key), hash: bed.table.hash(key))?.isRequest == false)
+        let fields = EntryFields.numbered(1)
+        _ = bed.add(
+            .of(
+                Endpoint(fields.client.address, fields.client.port), "203.0.113.81:80",
+                Endpoint(fields.destination.address, fields.destination.port)))
+        #expect(bed.table.found(key)?.index == 1)
+        #expect(bed.table.find(try packet(key), hash: bed.table.hash(key)) == nil)
+    }
+}
