@@ -34,8 +34,7 @@ extension Director {
         let neighbor = routing.neighbor(interface: route.interface, address: IPAddress(v4: route.nextHop))
         // A server whose reply leaves where it came in may have to be told of another router.
         guard neighbor.isUsable, packet.length <= (route.mtu > 0 ? route.mtu : egress.mtu),
-            found.isRequest || route.interface != frame.interface,
-            !frame.offload.needsChecksum || slotsWithoutPartialChecksums == 0
+            found.isRequest || route.interface != frame.interface
         else { return false }
 
         // Nothing stops it from here on. Ethernet padding is cut.
@@ -51,6 +50,11 @@ extension Director {
             IPv4Header(unchecked: bytes.dropping(EthernetHeader.length)).decrementTimeToLive()
         }
         Ethernet.address(bytes, from: egress.mac, to: neighbor.mac)
+        if frame.offload.needsChecksum, slotsWithoutPartialChecksums >> UInt64(route.interface) & 1 != 0 {
+            TransportChecksum.complete(
+                frame.bytes.dropping(PlainPacket.transportOffset), at: packet.checksumOffset, isUDP: !packet.isTCP)
+            frame.offload.needsChecksum = false
+        }
         guard outbox.send(frame) else {
             drop(.noBuffer)
             return true
