@@ -178,6 +178,13 @@ final class TestNamespace: @unchecked Sendable {
             try namespace.run("ip addr add \(address) dev \(name) nodad")
             try namespace.run("ip link set \(name) up")
         }
+        // The end that was up first is put to use by a kernel thread, somewhat later: what is sent before is lost.
+        for (namespace, name) in [(self, name), (peer, peerName)] {
+            let isInUse: Void? = try eventually(within: 10) {
+                try namespace.run("ip -o link show dev \(name)").contains("state UP") ? () : nil
+            }
+            guard isInUse != nil else { throw NamespaceFailure(description: "\(name) does not come up") }
+        }
     }
 }
 
