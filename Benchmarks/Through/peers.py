@@ -7,7 +7,7 @@ import dataclasses
 from lab import BULK_PORT, CHECK_PORT, LOCAL_ADDRESSES, SERVERS, TCP_PORTS, UDP_PORT, VIRTUAL, Failed
 
 METHODS = {"nat": "-m", "dr": "-g", "ipip": "-i", "fullnat": "--fullnat"}
-IO = ["packet", "xdp", "xdp-generic", "pcap", "auto"]
+IO = ["packet", "packet-mmap", "packet-mmsg", "xdp", "xdp-generic", "pcap", "auto"]
 
 
 @dataclasses.dataclass

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 _Static_assert(sizeof(struct CLinuxNet_mmsghdr) == sizeof(struct mmsghdr), "shadow of mmsghdr");
 _Static_assert(offsetof(struct CLinuxNet_mmsghdr, msg_len) == offsetof(struct mmsghdr, msg_len), "shadow of mmsghdr");
@@ -95,6 +96,40 @@ int CLinuxNet_takeDrops(int socket, unsigned int *drops) {
         return -errno;
     }
     *drops = statistics.tp_drops;
+    return 0;
+}
+
+// The kernel allocates a ring in blocks: small enough to be found in fragmented memory.
+enum { ringBlock = 1 << 16 };
+
+int CLinuxNet_openReceiveRing(int socket, unsigned slots, unsigned slotSize, unsigned reserve, void **ring) {
+    int status = CLinuxNet_setOption(socket, SOL_PACKET, PACKET_VERSION, TPACKET_V2);
+    if (status == 0) {
+        status = CLinuxNet_setOption(socket, SOL_PACKET, PACKET_RESERVE, (int)reserve);
+    }
+    if (status == 0) {
+        status = CLinuxNet_setOption(socket, SOL_PACKET, PACKET_COPY_THRESH, 1);
+    }
+    if (status < 0) {
+        return status;
+    }
+    struct tpacket_req request = {
+        .tp_block_size = ringBlock,
+        .tp_block_nr = (unsigned)((size_t)slots * slotSize / ringBlock),
+        .tp_frame_size = slotSize,
+        .tp_frame_nr = slots,
+    };
+    if (setsockopt(socket, SOL_PACKET, PACKET_RX_RING, &request, sizeof request) < 0) {
+        return -errno;
+    }
+    void *memory = mmap(NULL, (size_t)slots * slotSize, PROT_READ | PROT_WRITE, MAP_SHARED, socket, 0);
+    if (memory == MAP_FAILED) {
+        status = -errno;
+        memset(&request, 0, sizeof request);
+        (void)setsockopt(socket, SOL_PACKET, PACKET_RX_RING, &request, sizeof request);
+        return status;
+    }
+    *ring = memory;
     return 0;
 }
 

@@ -15,6 +15,11 @@ int CLinuxNet_pinCurrentThread(int processor) {
     return -pthread_setaffinity_np(pthread_self(), sizeof processors, &processors);
 }
 
+int CLinuxNet_processors(void) {
+    cpu_set_t processors;
+    return sched_getaffinity(0, sizeof processors, &processors) < 0 ? 1 : CPU_COUNT(&processors);
+}
+
 int CLinuxNet_nameCurrentThread(const char *name) {
     char cut[16];
     strncpy(cut, name, sizeof cut - 1);

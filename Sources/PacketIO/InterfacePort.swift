@@ -23,7 +23,10 @@ extension PacketSocket: InterfacePort {
     /// `packet`.
     public var kind: PortKind { .packet }
     /// What it works by.
-    public var details: String { "recvmmsg and sendmmsg, virtio-net headers" }
+    public var details: String {
+        let receiving = ring.count > 0 ? "a receive ring of \(ring.count) frames" : "recvmmsg"
+        return "\(receiving) and sendmmsg, virtio-net headers"
+    }
     /// False: the kernel keeps a copy of every frame.
     public var keepsFramesFromHost: Bool { false }
     /// By `filter`, see `own(_:filter:)`.

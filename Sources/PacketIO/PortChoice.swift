@@ -4,8 +4,12 @@ import CLinuxNet
 public enum PortChoice: String, CaseIterable, Hashable, Sendable {
     /// What suits the interface best.
     case auto
-    /// A packet socket.
+    /// A packet socket, by what suits the machine: `packetMmap` where there is one processor, else `packetMmsg`.
     case packet
+    /// A packet socket with a receive ring: less work a packet, but the ring moves between the processors' caches.
+    case packetMmap = "packet-mmap"
+    /// A packet socket by recvmmsg.
+    case packetMmsg = "packet-mmsg"
     /// AF_XDP, by the interface's driver where it can.
     case xdp
     /// AF_XDP, always by the kernel's receive path. A veth driver makes a page of each frame, this copies the frame alone;
@@ -28,6 +32,9 @@ public enum PortChoice: String, CaseIterable, Hashable, Sendable {
         switch self {
         case .auto: try Self.best(interface, workers)
         case .packet: Opened(ports: try Self.packetSockets(interface, workers), reason: "as asked")
+        case .packetMmap, .packetMmsg:
+            Opened(
+                ports: try Self.packetSockets(interface, workers, hasRing: self == .packetMmap), reason: "as asked")
         case .xdp: Opened(ports: try XDPPort.ports(interface: interface, count: workers), reason: "as asked")
         case .xdpGeneric:
             Opened(
@@ -36,10 +43,17 @@ public enum PortChoice: String, CaseIterable, Hashable, Sendable {
         }
     }
 
-    private static func packetSockets(_ interface: String, _ workers: Int) throws(PortError) -> [PacketSocket] {
-        var sockets = [try PacketSocket(interface: interface)]
+    /// Memory of a receive ring in bytes: 4,096 frames of up to 1,910 bytes.
+    private static let receiveRing = 8 << 20
+
+    private static func packetSockets(
+        _ interface: String, _ workers: Int, hasRing: Bool = CLinuxNet_processors() == 1
+    ) throws(PortError) -> [PacketSocket] {
+        var settings = PacketSocket.Settings()
+        settings.receiveRing = hasRing ? receiveRing : 0
+        var sockets = [try PacketSocket(interface: interface, settings: settings)]
         while sockets.count < workers {
-            sockets.append(try PacketSocket(interface: interface, sharingWith: sockets[0]))
+            sockets.append(try PacketSocket(interface: interface, settings: settings, sharingWith: sockets[0]))
         }
         return sockets
     }

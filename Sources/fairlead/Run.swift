@@ -40,8 +40,8 @@ extension Fairlead {
         var localClients = false
         @Option(
             help: """
-                How frames are taken: auto, packet (AF_PACKET), xdp (AF_XDP), xdp-generic (the same, never by the driver) \
-                or pcap (libpcap); with IF=HOW for one interface. May be given several times. auto says what it chose, and \
+                How frames are taken: auto, packet (AF_PACKET), packet-mmap (the same, with a receive ring), packet-mmsg \
+                (without one), xdp (AF_XDP), xdp-generic (the same, never by the driver) or pcap (libpcap); with IF=HOW for one interface. May be given several times. auto says what it chose, and \
                 why.
                 """)
         var io: [String] = []

@@ -22,9 +22,10 @@ extension NamespaceTests {
         @Test(arguments: [Path(.fullNAT, .v4), Path(.fullNAT, .v6), Path(.fullNAT, .v6, server: .v4)])
         func fullNAT(path: Path) async throws { try await holds(path) }
 
-        /// The same by AF_XDP and by libpcap, whose frames are small and whose checksums are complete.
+        /// The same by AF_XDP and by libpcap, whose frames are small and whose checksums are complete, and with a receive ring.
         @Test(arguments: [
             ("xdp", Path(.nat, .v4)), ("xdp", Path(.dr, .v4)), ("xdp", Path(.fullNAT, .v6)), ("pcap", Path(.nat, .v4)),
+            ("packet-mmap", Path(.nat, .v4)), ("packet-mmap", Path(.ipip, .v4)),
         ])
         func otherPorts(port: String, path: Path) async throws {
             try await holds(path, port: port)

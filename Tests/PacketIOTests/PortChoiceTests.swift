@@ -1,3 +1,4 @@
+import CLinuxNet
 import Testing
 
 @testable import PacketIO
@@ -17,7 +18,10 @@ struct PortChoiceTests {
         try network.enter("director") { try choice.open(interface: "eth0", workers: workers) }
     }
 
-    @Test(arguments: [(PortChoice.packet, PortKind.packet), (.xdp, .xdp), (.xdpGeneric, .xdp), (.pcap, .pcap)])
+    @Test(arguments: [
+        (PortChoice.packet, PortKind.packet), (.packetMmap, .packet), (.packetMmsg, .packet), (.xdp, .xdp),
+        (.xdpGeneric, .xdp), (.pcap, .pcap),
+    ])
     func opensWhatIsAsked(choice: PortChoice, kind: PortKind) throws {
         let opened = try open(choice)
         #expect(opened.ports.map(\.kind) == [kind])
@@ -30,6 +34,17 @@ struct PortChoiceTests {
     func choosesWhereTheProgramRuns(choice: PortChoice, mode: RedirectProgram.Mode) throws {
         let port = try #require(try open(choice).ports.first as? XDPPort)
         #expect(port.program.mode == mode)
+    }
+
+    /// A ring of slots for the interface's MTU, where it was asked for or there is one processor.
+    @Test(arguments: [(PortChoice.packetMmap, true), (.packetMmsg, false), (.packet, CLinuxNet_processors() == 1)])
+    func choosesHowFramesCome(choice: PortChoice, hasRing: Bool) throws {
+        let ports = try open(choice, workers: 2).ports
+        for port in ports {
+            let socket = try #require(port as? PacketSocket)
+            #expect(socket.ring.count == (hasRing ? 4096 : 0))
+            #expect(socket.details.hasPrefix(hasRing ? "a receive ring of 4096 frames" : "recvmmsg"))
+        }
     }
 
     /// AF_XDP would take a veth pair's super-frames from its peer.

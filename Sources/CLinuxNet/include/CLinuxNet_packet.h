@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -54,6 +55,15 @@ int CLinuxNet_attachFilter(int socket, const struct sock_filter *instructions, u
 
 /// PACKET_STATISTICS: the frames dropped for lack of room since the last call. Returns 0 or -errno.
 int CLinuxNet_takeDrops(int socket, unsigned int *drops);
+
+_Static_assert(sizeof(struct tpacket2_hdr) == 32, "what stands before each frame of a receive ring");
+
+/// PACKET_RX_RING, version 2 (linux/if_packet.h): `slots` places of `slotSize` bytes, a power of two of a page at most or
+/// several pages, `reserve` bytes kept free in each beside the kernel's own. Frames that do not fit into a place come by
+/// recvmmsg(2) as well (PACKET_COPY_THRESH). Before the socket is bound. Sets `*ring` to the mapped memory.
+/// Returns 0 or -errno; on an error the socket has no ring.
+int CLinuxNet_openReceiveRing(int socket, unsigned slots, unsigned slotSize, unsigned reserve,
+                              void *_Nullable *_Nonnull ring);
 
 /// PACKET_FANOUT by the hash of the flow, own frames ignored: the group of a bound socket, which is made when it has
 /// none, with a number that no other in the network namespace has. Returns the number, or -errno.

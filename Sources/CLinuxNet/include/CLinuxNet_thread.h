@@ -7,6 +7,9 @@
 /// Keep the calling thread on one processor (pthread_setaffinity_np(3)). Returns 0 or -errno.
 int CLinuxNet_pinCurrentThread(int processor);
 
+/// How many processors the calling thread may run on (sched_getaffinity(2)); 1 where the kernel does not say.
+int CLinuxNet_processors(void);
+
 /// Name the calling thread for `top -H` and gdb; names beyond 15 bytes are cut. Returns 0 or -errno.
 int CLinuxNet_nameCurrentThread(const char *name);
 

@@ -37,7 +37,7 @@ struct ConfigurationReader {
     static let topKeys = ["interfaces", "workers", "connections", "timeouts", "settings", "marks", "pools", "services"]
     static let interfaceKeys = ["name", "mtu", "io", "networks"]
     /// As `PortChoice` in PacketIO has them.
-    static let ioKinds = ["auto", "packet", "xdp", "xdp-generic", "pcap"]
+    static let ioKinds = ["auto", "packet", "packet-mmap", "packet-mmsg", "xdp", "xdp-generic", "pcap"]
     static let timeoutKeys = ["tcp", "tcp_fin", "udp"]
 
     /// Whether the text was written by `ConfigurationText`.

@@ -45,10 +45,11 @@ struct MessageBatch: ~Copyable {
         unsafe vectors[index] = iovec(iov_base: first, iov_len: length)
     }
 
-    /// Receive up to `count` frames without waiting: how many, or -errno.
+    /// Receive into messages `range`, as many as wait: how many, or -errno.
     @_noAllocation @_noLocks
-    func receive(from socket: Int32, count: Int) -> Int {
-        unsafe Int(CLinuxNet_receiveBatch(socket, messages, UInt32(truncatingIfNeeded: count)))
+    func receive(from socket: Int32, into range: Range<Int>) -> Int {
+        let count = UInt32(truncatingIfNeeded: range.upperBound &- range.lowerBound)
+        return unsafe Int(CLinuxNet_receiveBatch(socket, messages + range.lowerBound, count))
     }
 
     /// Send messages `first..<end` without waiting: how many, or -errno of the first.

@@ -6,6 +6,8 @@ public import Wire
 private enum Limit {
     /// Frames of one system call.
     static let frames = 64
+    /// How many errors of the socket are taken for frames that wait on it.
+    static let errors = 4
     /// How often `transmit` waits for room in one batch before frames are given up.
     static let waits = 8
     /// How long it waits for the socket's buffer to drain, in nanoseconds: it ends when there is room.
@@ -21,7 +23,16 @@ extension PacketSocket {
     /// Lend up to 64 received frames. See `Port.receive`.
     @_noAllocation @_noLocks
     public func receive(into frames: UnsafeMutableBufferPointer<Frame>) -> Int {
-        let messages = receiving.receive(from: socket.number, count: min(frames.count, Limit.frames))
+        let limit = min(frames.count, Limit.frames)
+        let count =
+            ring.count > 0 ? unsafe receiveByRing(into: frames, limit) : unsafe receiveByCalls(into: frames, limit)
+        counters.received.add(count)
+        return count
+    }
+
+    @_noAllocation @_noLocks
+    private func receiveByCalls(into frames: UnsafeMutableBufferPointer<Frame>, _ limit: Int) -> Int {
+        let messages = receiving.receive(from: socket.number, into: 0..<limit)
         guard messages > 0 else {
             // EINVAL: a frame whose offload the virtio-net header cannot say is consumed and lost. ENETDOWN and the like
             // tell something of the interface, not of a frame.
@@ -31,20 +42,69 @@ extension PacketSocket {
         var count = 0
         for slot in 0..<messages {
             if seesOutgoing, receiving.isOutgoing(slot) { continue }
-            let length = receiving.length(slot) &- OffloadFacts.virtioHeaderLength
-            guard length >= 0, !receiving.isCut(slot) else {
-                counters.receiveDrops.add(1)
-                continue
-            }
-            var frame = buffers.frame(slot)
-            frame.length = length
-            frame.offload = unsafe OffloadFacts(
-                virtioHeader: UnsafeRawPointer(frame.bytes.pointer(at: -OffloadFacts.virtioHeaderLength)))
-            unsafe frames[count] = frame
-            count &+= 1
+            unsafe lendMessage(slot, frames, &count)
         }
-        counters.received.add(count)
         return count
+    }
+
+    @_noAllocation @_noLocks
+    private func receiveByRing(into frames: UnsafeMutableBufferPointer<Frame>, _ limit: Int) -> Int {
+        let lent = ring.lend(limit)
+        let messages = lent.copied > 0 ? receiveCopied(lent.copied) : 0
+        var message = 0
+        var count = 0
+        for slot in 0..<lent.count {
+            let isOutgoing = seesOutgoing ? ring.isOutgoing(slot) : false
+            if ring.isCopied(slot) {
+                guard message < messages else {
+                    counters.receiveDrops.add(1)
+                    continue
+                }
+                if !isOutgoing { unsafe lendMessage(message, frames, &count) }
+                message &+= 1
+            } else if !isOutgoing {
+                guard !ring.isCut(slot) else {
+                    counters.receiveDrops.add(1)
+                    continue
+                }
+                unsafe lend(ring.frame(slot), frames, &count)
+            }
+        }
+        return count
+    }
+
+    /// Receive the frames that did not fit into their slots. They are on the socket in the order of these before the slots
+    /// say so; what an interface that went down left there is an error before them.
+    @_noAllocation @_noLocks
+    private func receiveCopied(_ copied: Int) -> Int {
+        var received = 0
+        var errors = 0
+        while received < copied, errors < Limit.errors {
+            let messages = receiving.receive(from: socket.number, into: received..<copied)
+            if messages > 0 { received &+= messages } else { errors &+= 1 }
+        }
+        return received
+    }
+
+    /// Lend what message `slot` received, unless it was cut.
+    @_noAllocation @_noLocks
+    private func lendMessage(_ slot: Int, _ frames: UnsafeMutableBufferPointer<Frame>, _ count: inout Int) {
+        let length = receiving.length(slot) &- OffloadFacts.virtioHeaderLength
+        guard length >= 0, !receiving.isCut(slot) else {
+            counters.receiveDrops.add(1)
+            return
+        }
+        var frame = buffers.frame(slot)
+        frame.length = length
+        unsafe lend(frame, frames, &count)
+    }
+
+    @_noAllocation @_noLocks
+    private func lend(_ frame: Frame, _ frames: UnsafeMutableBufferPointer<Frame>, _ count: inout Int) {
+        unsafe frames[count] = frame
+        unsafe frames[count].offload = OffloadFacts(
+            virtioHeader: UnsafeRawPointer(frame.bytes.pointer(at: -OffloadFacts.virtioHeaderLength)))
+        count &+= 1
     }
 
     /// Send frames, in order. See `Port.transmit`. The 10 bytes before each frame are overwritten, so no two frames of a

@@ -9,10 +9,13 @@ import Wire
 public final class PacketSocket: Port, @unchecked Sendable {
     /// What may be chosen when a socket is opened.
     public struct Settings: Hashable, Sendable {
-        /// Room in the kernel for frames that wait for the worker, and for those on their way out, in bytes of its own
-        /// accounting (a small frame takes about 800). Limited to `net.core.rmem_max` and `wmem_max` without
+        /// Room in the kernel for frames that wait for the worker outside of a ring, and for those on their way out, in bytes
+        /// of its own accounting (a small frame takes about 800). Limited to `net.core.rmem_max` and `wmem_max` without
         /// CAP_NET_ADMIN.
         public var receiveBuffer = 32 << 20
+        /// Memory of a receive ring in bytes, a power of two of at least 65,536, which is taken from the kernel at once; 0: no
+        /// ring, frames come by recvmmsg. They do, too, where the kernel has no memory for one.
+        public var receiveRing = 0
         /// See `receiveBuffer`.
         public var transmitBuffer = 8 << 20
         /// Whether frames leave past the interface's queueing discipline (PACKET_QDISC_BYPASS): less work per frame, but
@@ -47,6 +50,7 @@ public final class PacketSocket: Port, @unchecked Sendable {
 
     let socket: SocketDescriptor
     let buffers: FrameBuffers
+    let ring: ReceiveRing
     let receiving: MessageBatch
     let sending: MessageBatch
     /// Whether the kernel is too old to leave out frames that this host sends (before 4.20).
@@ -73,6 +77,7 @@ public final class PacketSocket: Port, @unchecked Sendable {
         let (index, mtu) = try socket.facts(of: interface)
         seesOutgoing = try socket.prepare(settings, action: action)
         try socket.attach(filter, action: action)
+        ring = ReceiveRing(socket.number, bytes: settings.receiveRing, mtu: mtu)
         guard let buffers = FrameBuffers(count: Self.batch, isPrefaulted: true) else {
             throw .noMemory(action: action, bytes: Self.batch * FrameBuffers.stride)
         }

@@ -8,7 +8,7 @@ import Testing
     .enabled(if: TestNetwork.isPermitted, "needs root and permission to make network namespaces"))
 final class PacketSocketTrafficTests {
     private let network: TestNetwork
-    private let forwarder: Forwarder<PacketSocket>
+    private var forwarder: Forwarder<PacketSocket>?
 
     init() throws {
         network = try TestNetwork(["client", "director", "server"])
@@ -18,16 +18,28 @@ final class PacketSocketTrafficTests {
             try network.run(name, "ip address add 198.18.0.\(host)/24 dev eth0")
             try network.run(name, "ip address add 2001:db8::\(host)/64 dev eth0 nodad")
         }
-        let ports = try network.enter("director") {
-            [
-                try PacketSocket(interface: "left", filter: .everything),
-                try PacketSocket(interface: "right", filter: .everything),
-            ]
-        }
-        forwarder = Forwarder(ports[0], ports[1])
     }
 
-    deinit { #expect(forwarder.stop()) }
+    deinit {
+        if let forwarder { #expect(forwarder.stop()) }
+    }
+
+    /// Join the two.
+    /// - Parameter ring: Bytes of the receive rings.
+    private func forward(ring: Int) throws -> Forwarder<PacketSocket> {
+        var settings = PacketSocket.Settings()
+        settings.receiveRing = ring
+        let options = settings
+        let ports = try network.enter("director") {
+            try ["left", "right"].map {
+                try PacketSocket(interface: $0, filter: .everything, settings: options)
+            }
+        }
+        #expect(ports.allSatisfy { ($0.ring.count > 0) == (ring > 0) })
+        let forwarder = Forwarder(ports[0], ports[1])
+        self.forwarder = forwarder
+        return forwarder
+    }
 
     /// Sends 48 MB, which come back, and compares digests.
     private static let sender = """
@@ -58,7 +70,9 @@ final class PacketSocketTrafficTests {
         while data := link.recv(1 << 20): link.sendall(data)
         """
 
-    @Test(arguments: ["198.18.0.2", "2001:db8::2"]) func bulkPassesBothWaysAsSuperFrames(server: String) throws {
+    @Test(arguments: ["198.18.0.2", "2001:db8::2"], [0, 1 << 20])
+    func bulkPassesBothWaysAsSuperFrames(server: String, ring: Int) throws {
+        let forwarder = try forward(ring: ring)
         let programs = try Programs([Self.sender, Self.echo])
         let echo = try network.start("server", "python3 \(programs.paths[1]) \(server)")
         let printed = try network.run("client", "python3 \(programs.paths[0]) \(server)", seconds: 60)
@@ -81,7 +95,8 @@ final class PacketSocketTrafficTests {
 
     /// One send of 40 datagrams (UDP_SEGMENT) crosses as one super-frame where the kernel can say so (6.2), and arrives as
     /// 40 datagrams.
-    @Test func segmentedDatagramsArrive() throws {
+    @Test(arguments: [0, 1 << 20]) func segmentedDatagramsArrive(ring: Int) throws {
+        let forwarder = try forward(ring: ring)
         let sender = """
             import socket, sys
             link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
