@@ -47,6 +47,14 @@ public final class Traffic {
     /// As it was when the connections had been established.
     public private(set) var resident = Resident()
 
+    /// What a real server knows of a connection, and which one it is.
+    private struct Established {
+        var server: UInt16 = 0
+        /// Where its packets go.
+        var peerPort: UInt16 = 0
+        var peer: UInt32 = 0
+    }
+
     static let port: UInt16 = 80
     static func virtual(_ service: Int) -> IPAddress { IPAddress(v4: 0xc612_0a50 + UInt32(service)) }
     /// The port of a service's real servers: the same machines serve all.
@@ -55,6 +63,8 @@ public final class Traffic {
     static let serverSide = MACAddress(bits: 0x02_00_00_00_02_01)
     static let client = MACAddress(bits: 0x02_00_00_00_01_02)
     static func server(_ number: Int) -> IPAddress { IPAddress(v4: 0xc612_020b + UInt32(number)) }
+    /// A local address of FULLNAT.
+    static func local(_ number: Int) -> IPAddress { IPAddress(v4: 0xc612_0b01 + UInt32(number)) }
     static func serverMAC(_ number: Int) -> MACAddress { MACAddress(bits: 0x02_00_00_00_02_10 + UInt64(number)) }
 
     /// Make the director and establish `flows` connections, in turn to each of the services.
@@ -84,7 +94,8 @@ public final class Traffic {
                 secret: HashSecret(0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321),
                 memory: .mapped))
         try Self.addRules(
-            to: engine, transport, services, destinations, path == .directRouting ? .directRouting : .masquerading)
+            to: engine, transport, services, destinations, path.method,
+            locals: path.method == .fullNAT ? (flows + due) / 50_000 + 1 : 0)
         director = Director(
             engine: engine, worker: 0, routing: routing.view, now: 0, seed: 1, counters: counters)
         resident.director = residentBytes() - before
@@ -119,7 +130,7 @@ public final class Traffic {
 
     private static func addRules(
         to engine: Engine, _ transport: TrafficTransport, _ services: Int, _ destinations: Int,
-        _ method: ForwardingMethod
+        _ method: ForwardingMethod, locals: Int
     ) throws {
         try engine.changeRules { () throws(RuleError) in
             for service in 0..<services {
@@ -127,6 +138,7 @@ public final class Traffic {
                     transportProtocol: transport == .udp ? IPProtocol.udp : IPProtocol.tcp, address: virtual(service),
                     port: port)
                 try engine.addService(VirtualService(key: key, scheduler: .rr))
+                for number in 0..<locals { try engine.addLocalAddress(local(number), to: key) }
                 for number in 0..<destinations {
                     try engine.addDestination(
                         Destination(
@@ -162,46 +174,58 @@ public final class Traffic {
             return Int((random >> 33) % UInt64(bound))
         }
         for place in stride(from: flows - 1, to: 0, by: -1) { order.swapAt(place, next(below: place + 1)) }
-        var servers = [UInt16](repeating: 0, count: flows)
+        var established = [Established](repeating: Established(), count: flows)
         if path != .copy, path != .miss, path != .open {
             let before = residentBytes()
-            for flow in 0..<flows { servers[flow] = establish(flow) }
+            for flow in 0..<flows { established[flow] = establish(flow) }
             resident.connections = residentBytes() - before
         }
         for place in 0..<poolCount {
             let flow = place < flows ? order[place] : order[next(below: flows)]
-            write(flow, server: Int(servers[flow]), to: frame(at: place))
+            if path.isReply {
+                writeReply(flow, established[flow], to: frame(at: place))
+            } else {
+                writeRequest(flow, to: frame(at: place))
+            }
         }
     }
 
-    private func write(_ flow: Int, server: Int, to bytes: PacketBytes, flags: UInt8 = 0x10) {
+    private func writeRequest(_ flow: Int, to bytes: PacketBytes, flags: UInt8 = 0x10) {
         let client = clientOf(flow)
-        let service = flow % services
-        if path == .natReply, flags == 0x10 {
-            FrameBuilder(transport: transport, sourceMAC: Self.serverMAC(server), destinationMAC: Self.serverSide)
-                .write(
-                    to: bytes, source: Self.server(server), sourcePort: Self.serverPort(service),
-                    destination: client.address, destinationPort: client.port, flags: flags)
-        } else {
-            FrameBuilder(transport: transport, sourceMAC: Self.client, destinationMAC: Self.clientSide).write(
-                to: bytes, source: client.address, sourcePort: client.port, destination: Self.virtual(service),
-                destinationPort: path == .miss ? Self.port + 1 : Self.port, flags: flags)
-        }
+        FrameBuilder(transport: transport, sourceMAC: Self.client, destinationMAC: Self.clientSide).write(
+            to: bytes, source: client.address, sourcePort: client.port, destination: Self.virtual(flow % services),
+            destinationPort: path == .miss ? Self.port + 1 : Self.port, flags: flags)
     }
 
-    /// Send a connection's first packet, for TCP a SYN. Returns the server that it went to.
-    private func establish(_ flow: Int) -> UInt16 {
-        var first = Frame(buffer: buffers, capacity: Self.bufferSize)
-        first.length = FrameBuilder.length
-        write(flow, server: 0, to: first.bytes, flags: 0x02)
-        frames[0] = first
+    private func writeReply(_ flow: Int, _ connection: Established, to bytes: PacketBytes) {
+        let server = Int(connection.server)
+        FrameBuilder(transport: transport, sourceMAC: Self.serverMAC(server), destinationMAC: Self.serverSide).write(
+            to: bytes, source: Self.server(server), sourcePort: Self.serverPort(flow % services),
+            destination: IPAddress(v4: connection.peer), destinationPort: connection.peerPort, flags: 0x10)
+    }
+
+    /// Send a connection's first packet; for TCP a SYN, and the segment that ends the handshake.
+    private func establish(_ flow: Int) -> Established {
         // As fast as packets of connections that are there: millions are made before the first ends.
         if flow % Self.batch == 0 { advance() }
+        let connection = send(flow, flags: 0x02)
+        return transport == .tcp ? send(flow, flags: 0x10) : connection
+    }
+
+    private func send(_ flow: Int, flags: UInt8) -> Established {
+        var frame = Frame(buffer: buffers, capacity: Self.bufferSize)
+        frame.length = FrameBuilder.length
+        writeRequest(flow, to: frame.bytes, flags: flags)
+        frames[0] = frame
         _ = director.process(UnsafeMutableBufferPointer(rebasing: frames[..<1]))
         precondition(director.outbox.count == 1, "a connection was not established")
-        let sent = EthernetHeader(unchecked: director.outbox.sending[0].bytes).destination
+        let sent = director.outbox.sending[0].bytes
         director.outbox.empty()
-        return UInt16(truncatingIfNeeded: sent.bits &- Self.serverMAC(0).bits)
+        let server = EthernetHeader(unchecked: sent).destination.bits &- Self.serverMAC(0).bits
+        let packet = sent.dropping(EthernetHeader.length)
+        return Established(
+            server: UInt16(truncatingIfNeeded: server), peerPort: packet.load(IPv4Header.minimumLength),
+            peer: IPv4Header(unchecked: packet).source.v4)
     }
 
     /// Open `count` connections at one tick that end ten seconds later, and let ten seconds go by; those of the pool last
@@ -244,7 +268,7 @@ public final class Traffic {
         for place in 0..<Self.batch {
             var frame = Frame(buffer: buffers + place * Self.bufferSize, capacity: Self.bufferSize)
             frame.length = FrameBuilder.length
-            frame.interface = path == .natReply ? 1 : 0
+            frame.interface = path.isReply ? 1 : 0
             frame.writable.pointer().copyMemory(from: pool + (position + place) * Self.spacing, byteCount: Self.spacing)
             frames[place] = frame
         }
