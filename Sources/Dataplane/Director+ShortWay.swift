@@ -1,8 +1,8 @@
 import Balancer
 import Wire
 
-/// The short way, which most packets go: a `PlainPacket` of an established connection, by NAT or direct routing, both ends
-/// IPv4, to a next hop whose MAC is known.
+/// The short way, which most packets go: a `PlainPacket` of an established connection, by NAT, FULLNAT or direct routing,
+/// both ends IPv4, to a next hop whose MAC is known.
 ///
 /// It does what `receive` would do, and looks before it changes anything: where there is something to decide, the packet goes
 /// the long way from its start. `DirectorShortWayTests` holds the two against each other.
@@ -21,31 +21,57 @@ extension Director {
             Self.isOrdinary(frame.offload, packet), !routing.isPlainLocal(packet.source),
             !services.owns(IPAddress(v4: packet.source)), let found = table.find(packet, hash: hash)
         else { return false }
-        let entry = found.entry
+        // A function of its own, since the inliner ends in the midst of one that has both.
+        if found.entry.isFullNAT {
+            return goShortWayByFullNAT(&frame, packet, found.entry, isRequest: found.isRequest)
+        }
+        return forwardPlain(&frame, packet, found.entry, isRequest: found.isRequest, shift: nil)
+    }
+
+    /// Go on with a packet by FULLNAT.
+    @inline(never)
+    private mutating func goShortWayByFullNAT(
+        _ frame: inout Frame, _ packet: PlainPacket, _ entry: ConnectionEntry, isRequest: Bool
+    ) -> Bool {
+        guard let shift = FullNAT.steadyShift(frame.bytes, packet, entry, isRequest: isRequest) else { return false }
+        return forwardPlain(&frame, packet, entry, isRequest: isRequest, shift: shift)
+    }
+
+    /// Check what else there is to check, then forward.
+    /// - Parameter shift: by FULLNAT, what the client's sequence numbers are moved by; else nil.
+    @inline(__always)
+    private mutating func forwardPlain(
+        _ frame: inout Frame, _ packet: PlainPacket, _ entry: ConnectionEntry, isRequest: Bool, shift: UInt32?
+    ) -> Bool {
+        let bytes = frame.bytes
         let destination = slots.destination(entry.destinationSlot)
+        let isFullNAT = shift != nil
         // A request is one while its address is ours.
         guard destination.isServing,
-            !found.isRequest || services.owns(IPAddress(v4: packet.destination))
+            !isRequest || services.owns(IPAddress(v4: packet.destination))
                 || routing.isPlainLocal(packet.destination),
-            let timeout = steadyTimeout(entry, destination, packet, found.isRequest),
-            let route = routing.plainRoute(to: found.isRequest ? entry.plainDestination : packet.destination)
+            let timeout = steadyTimeout(entry, destination, packet, isRequest),
+            let route = routing.plainRoute(
+                to: isRequest ? entry.plainDestination : isFullNAT ? entry.plainClient : packet.destination)
         else { return false }
         let egress = routing.interface(route.interface)
         let neighbor = routing.neighbor(interface: route.interface, address: IPAddress(v4: route.nextHop))
-        // A server whose reply leaves where it came in may have to be told of another router.
+        // A NAT server whose reply leaves where it came in may have to be told of another router.
         guard neighbor.isUsable, packet.length <= (route.mtu > 0 ? route.mtu : egress.mtu),
-            found.isRequest || route.interface != frame.interface
+            isRequest || isFullNAT || route.interface != frame.interface
         else { return false }
 
         // Nothing stops it from here on. Ethernet padding is cut.
         frame.length = EthernetHeader.length &+ packet.length
         frame.interface = route.interface
-        count(packet, entry, destination, isRequest: found.isRequest)
+        count(packet, entry, destination, isRequest: isRequest)
         entry.timeout = timeout
         entry.deadline = now &+ timeout
         expiry.deadlineChanged(entry)
-        if entry.method == .masquerading {
-            Masquerading.forward(bytes, packet, entry, frame.offload.checksumState, isRequest: found.isRequest)
+        if let shift {
+            FullNAT.forward(bytes, packet, entry, frame.offload.checksumState, isRequest: isRequest, shift: shift)
+        } else if entry.method == .masquerading {
+            Masquerading.forward(bytes, packet, entry, frame.offload.checksumState, isRequest: isRequest)
         } else {
             IPv4Header(unchecked: bytes.dropping(EthernetHeader.length)).decrementTimeToLive()
         }

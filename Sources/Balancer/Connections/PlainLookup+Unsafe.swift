@@ -2,7 +2,7 @@ public import Synchronization
 
 /// The lookup of plain packets: `ConnectionTable.find` for what is found at a glance.
 extension ConnectionTable {
-    /// The entry of a packet by NAT or direct routing between IPv4 addresses, where one key of the home's own line may be
+    /// The entry of a packet by NAT, FULLNAT or direct routing between IPv4 addresses, where one key of the home's own line may be
     /// meant and no other. Nil says nothing: ask `find`.
     @inlinable @inline(__always)
     public func find(_ packet: PlainPacket, hash: UInt64) -> (entry: ConnectionEntry, isRequest: Bool)? {
@@ -32,16 +32,39 @@ extension ConnectionEntry {
     /// The virtual address of an entry that `find` gave for a plain packet.
     @inlinable @inline(__always)
     public var plainVirtual: UInt32 { unsafe hot.pointee.virtual }
+    /// The client's address of an entry that `find` gave for a plain packet.
+    @inlinable @inline(__always)
+    public var plainClient: UInt32 { unsafe hot.pointee.client }
 
-    /// Whether a plain packet is this entry's, which is nothing out of the ordinary: no kind but the plain one, NAT or, for
-    /// requests, direct routing.
+    /// What FULLNAT makes of a plain packet's addresses: the source above, the destination below.
+    @inlinable @inline(__always)
+    public func plainAddresses(isRequest: Bool) -> UInt64 {
+        unsafe isRequest
+            ? UInt64(hot.pointee.local) << 32 | UInt64(hot.pointee.destination)
+            : UInt64(hot.pointee.virtual) << 32 | UInt64(hot.pointee.client)
+    }
+    /// What FULLNAT makes of a packet's ports: the source's above, the destination's below.
+    @inlinable @inline(__always)
+    public func plainPorts(isRequest: Bool) -> UInt32 {
+        unsafe isRequest
+            ? UInt32(hot.pointee.localPort) << 16 | UInt32(hot.pointee.destinationPort)
+            : UInt32(hot.pointee.virtualPort) << 16 | UInt32(hot.pointee.clientPort)
+    }
+
+    /// Whether a plain packet is this entry's, which is nothing out of the ordinary: no kind but the plain one, NAT, FULLNAT
+    /// or, for requests, direct routing (raw values 0, 4 and 3).
     @inlinable @inline(__always)
     func matches(_ packet: PlainPacket, isRequest: Bool) -> Bool {
         guard kind.rawValue == 0, transportProtocol == packet.transportProtocol else { return false }
         if isRequest {
-            return unsafe (hot.pointee.method == 0 || hot.pointee.method == 3) && hot.pointee.client == packet.source
+            let method = unsafe hot.pointee.method
+            return unsafe (method == 0 || method == 3 || method == 4) && hot.pointee.client == packet.source
                 && hot.pointee.virtual == packet.destination
                 && UInt32(hot.pointee.clientPort) << 16 | UInt32(hot.pointee.virtualPort) == packet.ports
+        }
+        if isFullNAT {
+            return unsafe hot.pointee.destination == packet.source && hot.pointee.local == packet.destination
+                && UInt32(hot.pointee.destinationPort) << 16 | UInt32(hot.pointee.localPort) == packet.ports
         }
         return unsafe hot.pointee.method == 0 && hot.pointee.destination == packet.source
             && hot.pointee.client == packet.destination

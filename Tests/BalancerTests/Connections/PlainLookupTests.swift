@@ -30,7 +30,7 @@ import Wire
     @Test func otherMethodsAndKindsAreLeftToTheFullLookup() throws {
         for (method, finds) in [
             (ForwardingMethod.masquerading, true), (.directRouting, true), (.tunneling, false), (.localNode, false),
-            (.fullNAT, false),
+            (.fullNAT, true),
         ] {
             let bed = OneWorkerTable(entries: 1024)
             _ = bed.add(.numbered(1, method))
@@ -44,6 +44,29 @@ import Wire
         let key = EntryFieldsKey.request(1)
         #expect(bed.table.found(key) != nil)
         #expect(bed.table.find(try packet(key), hash: bed.table.hash(key)) == nil)
+    }
+
+    /// A server answers the local address, and not the client.
+    @Test func aFullNATServersPacketsComeToTheLocalAddress() throws {
+        let bed = OneWorkerTable(entries: 1024)
+        let entry = try #require(bed.make(.numbered(1, .fullNAT)))
+        let local = LocalEndpoint(address: IPAddress(v4: 0x0a00_02c8), port: 1024)
+        entry.bind(FullNATBinding(local: local))
+        guard case .inserted = bed.table.insert(entry) else {
+            Issue.record("not inserted")
+            return
+        }
+        let key = FlowKey.between("10.0.2.11:8080", Endpoint(local.address, local.port))
+        let found = try #require(bed.table.find(try packet(key), hash: bed.table.hash(key)))
+        #expect(found.entry.index == entry.index && !found.isRequest)
+        #expect(found.entry.plainAddresses(isRequest: false) == 0xcb00_7150_c633_6400)
+        #expect(found.entry.plainAddresses(isRequest: true) == 0x0a00_02c8_0a00_020b)
+        #expect(found.entry.plainPorts(isRequest: false) == 80 << 16 | 1025)
+        #expect(found.entry.plainPorts(isRequest: true) == 1024 << 16 | 8080)
+        for other in [FlowKey.between("10.0.2.11:8080", Endpoint(local.address, 1025)), EntryFieldsKey.reply(1)] {
+            // The hash is the right one, the packet not.
+            #expect(bed.table.find(try packet(other), hash: bed.table.hash(key)) == nil)
+        }
     }
 
     /// Two connections whose servers' packets look the same: the newer one's are meant, which `find` knows.
