@@ -150,7 +150,7 @@ struct DirectorShortWayFullNATTests {
         }
     }
 
-    @Test(arguments: 0..<TestScale.count(debug: 8, release: 40))
+    @Test(arguments: 0..<TestScale.count(debug: 4, release: 40))
     func agrees(round: Int) throws {
         var random = SeededRandom(seed: UInt64(1000 + round))
         let isPersistent = round % 3 == 2

@@ -1,4 +1,6 @@
+public import CPrefetch
 public import Synchronization
+public import Wire
 
 /// The lookup of plain packets: `ConnectionTable.find` for what is found at a glance.
 extension ConnectionTable {
@@ -6,23 +8,45 @@ extension ConnectionTable {
     /// meant and no other. Nil says nothing: ask `find`.
     @inlinable @inline(__always)
     public func find(_ packet: PlainPacket, hash: UInt64) -> (entry: ConnectionEntry, isRequest: Bool)? {
+        let found = only(hash)
+        guard found != 0 else { return nil }
+        let entry = entry((found & 0x7fff_ffff) &- 1)
+        let isRequest = found & 0x8000_0000 == 0
+        return entry.matches(packet, isRequest: isRequest) ? (entry, isRequest) : nil
+    }
+
+    /// As the other, for NAT and direct routing between IPv6 addresses.
+    @inlinable @inline(__always)
+    public func find(_ packet: WidePlainPacket, hash: UInt64) -> (entry: ConnectionEntry, isRequest: Bool)? {
+        let found = only(hash)
+        guard found != 0 else { return nil }
+        let entry = entry((found & 0x7fff_ffff) &- 1)
+        let isRequest = found & 0x8000_0000 == 0
+        return entry.matches(packet, isRequest: isRequest) ? (entry, isRequest) : nil
+    }
+
+    /// The direction (bit 31: reply) and the entry's index plus one of the only key that may have this hash; 0: there is
+    /// none, or it does not lie in the home's own line, or there are several.
+    @inlinable @inline(__always)
+    func only(_ hash: UInt64) -> UInt32 {
         let home = home(hash)
         var live = unsafe lines[home].word.load(ordering: .acquiring)
-        guard live & ~TableLine.homeMask == 0 else { return nil }
+        guard live & ~TableLine.homeMask == 0 else { return 0 }
         let tag = UInt64(truncatingIfNeeded: UInt32(truncatingIfNeeded: hash))
         var found: UInt32 = 0
         while live != 0 {
             let value = unsafe slot(home, live.trailingZeroBitCount).pointee.load(ordering: .acquiring)
             live &= live &- 1
             guard value >> 32 == tag else { continue }
-            guard found == 0 else { return nil }
+            guard found == 0 else { return 0 }
             found = UInt32(truncatingIfNeeded: value)
         }
-        guard found != 0 else { return nil }
-        let entry = entry((found & 0x7fff_ffff) &- 1)
-        let isRequest = found & 0x8000_0000 == 0
-        return entry.matches(packet, isRequest: isRequest) ? (entry, isRequest) : nil
+        return found
     }
+
+    /// Ask the cache for an entry's IPv6 addresses.
+    @inlinable @inline(__always)
+    public func prefetchWide(_ index: UInt32) { unsafe CPrefetch_line(wide + Int(index)) }
 }
 
 extension ConnectionEntry {
@@ -69,5 +93,28 @@ extension ConnectionEntry {
         return unsafe hot.pointee.method == 0 && hot.pointee.destination == packet.source
             && hot.pointee.client == packet.destination
             && UInt32(hot.pointee.destinationPort) << 16 | UInt32(hot.pointee.clientPort) == packet.ports
+    }
+
+    /// The destination's address of an entry that `find` gave for a wide plain packet.
+    @inlinable @inline(__always)
+    public var wideDestination: IPAddress { unsafe wide.pointee.destination }
+    /// The virtual address of an entry that `find` gave for a wide plain packet.
+    @inlinable @inline(__always)
+    public var wideVirtual: IPAddress { unsafe wide.pointee.virtual }
+
+    /// Whether a wide plain packet is this entry's: IPv6 on both sides, NAT or, for requests, direct routing.
+    @inlinable @inline(__always)
+    func matches(_ packet: WidePlainPacket, isRequest: Bool) -> Bool {
+        let bothWide = EntryKind.clientSideV6.rawValue | EntryKind.serverSideV6.rawValue
+        guard kind.rawValue == bothWide, transportProtocol == packet.transportProtocol else { return false }
+        if isRequest {
+            let method = unsafe hot.pointee.method
+            return unsafe (method == 0 || method == 3)
+                && UInt32(hot.pointee.clientPort) << 16 | UInt32(hot.pointee.virtualPort) == packet.ports
+                && wide.pointee.client == packet.source && wide.pointee.virtual == packet.destination
+        }
+        return unsafe hot.pointee.method == 0
+            && UInt32(hot.pointee.destinationPort) << 16 | UInt32(hot.pointee.clientPort) == packet.ports
+            && wide.pointee.destination == packet.source && wide.pointee.client == packet.destination
     }
 }

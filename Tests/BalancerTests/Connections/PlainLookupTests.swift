@@ -83,4 +83,52 @@ import Wire
         #expect(bed.table.found(key)?.index == 1)
         #expect(bed.table.find(try packet(key), hash: bed.table.hash(key)) == nil)
     }
+
+    /// Of IPv6 on both sides: NAT's packets of both ways, and what clients send by direct routing.
+    @Test func findsWideEntries() throws {
+        let (client, virtual, server): (Endpoint, Endpoint, Endpoint) = (
+            "[2001:db8:ffff::1]:40000", "[2001:db8:80::80]:80", "[2001:db8:2::11]:8080"
+        )
+        for (method, isFound) in [
+            (ForwardingMethod.masquerading, (true, true)), (.directRouting, (true, false)),
+            (.tunneling, (false, false)),
+            (.fullNAT, (false, false)),
+        ] {
+            let bed = OneWorkerTable(entries: 1024)
+            _ = bed.add(.of(client, virtual, server, method))
+            for (key, isFound, isRequest) in [
+                (FlowKey.between(client, virtual), isFound.0, true), (.between(server, client), isFound.1, false),
+            ] {
+                let found = bed.table.find(try widePacket(key), hash: bed.table.hash(key))
+                #expect((found != nil) == isFound && (found == nil || found?.isRequest == isRequest), "\(method)")
+                // The hash is the right one, the packet not.
+                for other in [
+                    FlowKey.between(Endpoint(key.source, 1), Endpoint(key.destination, key.destinationPort)),
+                    .between(
+                        Endpoint(key.source, key.sourcePort), Endpoint(.parse("2001:db8::99"), key.destinationPort)),
+                    .between(
+                        Endpoint(.parse("2001:db8::99"), key.sourcePort), Endpoint(key.destination, key.destinationPort)
+                    ),
+                ] {
+                    #expect(bed.table.find(try widePacket(other), hash: bed.table.hash(key)) == nil)
+                }
+            }
+        }
+    }
+
+    /// An IPv6 service with an IPv4 server.
+    @Test func mixedFamiliesAreLeftToTheFullLookup() throws {
+        let bed = OneWorkerTable(entries: 1024)
+        _ = bed.add(.of("[2001:db8:ffff::1]:40000", "[2001:db8:80::80]:80", "10.0.2.11:8080", .fullNAT))
+        let key = FlowKey.between("[2001:db8:ffff::1]:40000", "[2001:db8:80::80]:80")
+        #expect(bed.table.found(key) != nil)
+        #expect(bed.table.find(try widePacket(key), hash: bed.table.hash(key)) == nil)
+    }
+
+    private func widePacket(_ key: FlowKey) throws -> WidePlainPacket {
+        let builder = PacketBuilder.tcp(
+            from: Endpoint(key.source, key.sourcePort), to: Endpoint(key.destination, key.destinationPort), .ack)
+        let heap = HeapPacket(builder.frame())
+        return try withExtendedLifetime(heap) { try #require(WidePlainPacket(plainV6: heap.bytes)) }
+    }
 }
