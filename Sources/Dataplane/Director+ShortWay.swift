@@ -1,8 +1,8 @@
 import Balancer
 import Wire
 
-/// The short way, which most packets go: a `PlainPacket` of an established connection, by NAT or direct routing, both ends
-/// IPv4, to a next hop whose MAC is known.
+/// The short way, which most packets go: a `PlainPacket` of an established connection, by NAT, FULLNAT or direct routing,
+/// both ends IPv4, to a next hop whose MAC is known.
 ///
 /// It does what `receive` would do, and looks before it changes anything: where there is something to decide, the packet goes
 /// the long way from its start. `DirectorShortWayTests` holds the two against each other.
@@ -10,80 +10,124 @@ extension Director {
     /// Whether packets may go the short way at all: somebody who asked for an explanation is told of the long one, marks are
     /// set there, and it is there that packets to addresses that are not ours meet the services of marks.
     @inline(__always)
-    var hasShortWay: Bool { !isTraced && services.countV4 > 0 && services.markCount == 0 && !services.hasMarks }
+    var hasShortWay: Bool { !isTraced && services.markCount == 0 && !services.hasMarks }
 
-    /// Forward `frame`, whose hash in the table is `hash`. False: nothing was done, the packet is to go the long way.
+    /// Forward `frame`, of IPv4, whose hash in the table is `hash`. False: nothing was done, the packet is to go the long
+    /// way.
     @inline(never)
     mutating func goShortWay(_ frame: inout Frame, hash: UInt64) -> Bool {
         let bytes = frame.bytes
         guard let packet = PlainPacket(plainV4: bytes),
             EthernetHeader(unchecked: bytes).destination == routing.interface(frame.interface).mac,
-            Self.isOrdinary(frame.offload, packet), !routing.isPlainLocal(packet.source),
-            !services.owns(IPAddress(v4: packet.source)), let found = table.find(packet, hash: hash)
+            Self.isOrdinary(frame.offload, PlainPacket.transportOffset, packet.checksumOffset),
+            !routing.isPlainLocal(packet.source), !services.owns(IPAddress(v4: packet.source)),
+            let found = table.find(packet, hash: hash)
         else { return false }
-        let entry = found.entry
+        // Functions of their own, since the inliner ends in the midst of one that does all of it.
+        return found.entry.isFullNAT
+            ? goShortWayByFullNAT(&frame, packet, found.entry, isRequest: found.isRequest)
+            : goShortWayByNAT(&frame, packet, found.entry, isRequest: found.isRequest)
+    }
+
+    /// Go on with a packet by NAT or direct routing.
+    @inline(never)
+    private mutating func goShortWayByNAT(
+        _ frame: inout Frame, _ packet: PlainPacket, _ entry: ConnectionEntry, isRequest: Bool
+    ) -> Bool {
+        forwardPlain(&frame, packet, entry, isRequest: isRequest, shift: nil)
+    }
+
+    /// Go on with a packet by FULLNAT.
+    @inline(never)
+    private mutating func goShortWayByFullNAT(
+        _ frame: inout Frame, _ packet: PlainPacket, _ entry: ConnectionEntry, isRequest: Bool
+    ) -> Bool {
+        guard let shift = FullNAT.steadyShift(frame.bytes, packet, entry, isRequest: isRequest) else { return false }
+        return forwardPlain(&frame, packet, entry, isRequest: isRequest, shift: shift)
+    }
+
+    /// Check what else there is to check, then forward.
+    /// - Parameter shift: by FULLNAT, what the client's sequence numbers are moved by; else nil.
+    @inline(__always)
+    private mutating func forwardPlain(
+        _ frame: inout Frame, _ packet: PlainPacket, _ entry: ConnectionEntry, isRequest: Bool, shift: UInt32?
+    ) -> Bool {
+        let bytes = frame.bytes
         let destination = slots.destination(entry.destinationSlot)
+        let isFullNAT = shift != nil
         // A request is one while its address is ours.
         guard destination.isServing,
-            !found.isRequest || services.owns(IPAddress(v4: packet.destination))
+            !isRequest || services.owns(IPAddress(v4: packet.destination))
                 || routing.isPlainLocal(packet.destination),
-            let timeout = steadyTimeout(entry, destination, packet, found.isRequest),
-            let route = routing.plainRoute(to: found.isRequest ? entry.plainDestination : packet.destination)
+            let timeout = steadyTimeout(entry, destination, isTCP: packet.isTCP, isRequest: isRequest),
+            let route = routing.plainRoute(
+                to: isRequest ? entry.plainDestination : isFullNAT ? entry.plainClient : packet.destination)
         else { return false }
         let egress = routing.interface(route.interface)
         let neighbor = routing.neighbor(interface: route.interface, address: IPAddress(v4: route.nextHop))
-        // A server whose reply leaves where it came in may have to be told of another router.
+        // A NAT server whose reply leaves where it came in may have to be told of another router.
         guard neighbor.isUsable, packet.length <= (route.mtu > 0 ? route.mtu : egress.mtu),
-            found.isRequest || route.interface != frame.interface
+            isRequest || isFullNAT || route.interface != frame.interface
         else { return false }
 
         // Nothing stops it from here on. Ethernet padding is cut.
         frame.length = EthernetHeader.length &+ packet.length
         frame.interface = route.interface
-        count(packet, entry, destination, isRequest: found.isRequest)
-        entry.timeout = timeout
-        entry.deadline = now &+ timeout
-        expiry.deadlineChanged(entry)
-        if entry.method == .masquerading {
-            Masquerading.forward(bytes, packet, entry, frame.offload.checksumState, isRequest: found.isRequest)
+        count(entry, destination, length: packet.length, isRequest: isRequest)
+        restart(entry, timeout)
+        if let shift {
+            FullNAT.forward(bytes, packet, entry, frame.offload.checksumState, isRequest: isRequest, shift: shift)
+        } else if entry.method == .masquerading {
+            Masquerading.forward(bytes, packet, entry, frame.offload.checksumState, isRequest: isRequest)
         } else {
             IPv4Header(unchecked: bytes.dropping(EthernetHeader.length)).decrementTimeToLive()
         }
         Ethernet.address(bytes, from: egress.mac, to: neighbor.mac)
-        if frame.offload.needsChecksum, slotsWithoutPartialChecksums >> UInt64(route.interface) & 1 != 0 {
-            TransportChecksum.complete(
-                frame.bytes.dropping(PlainPacket.transportOffset), at: packet.checksumOffset, isUDP: !packet.isTCP)
+        leave(&frame, PlainPacket.transportOffset, packet.checksumOffset, isTCP: packet.isTCP)
+        return true
+    }
+
+    // MARK: In common with IPv6
+
+    /// Send a frame that is ready.
+    @inline(__always)
+    mutating func leave(_ frame: inout Frame, _ transportOffset: Int, _ checksumOffset: Int, isTCP: Bool) {
+        if frame.offload.needsChecksum, slotsWithoutPartialChecksums >> UInt64(frame.interface) & 1 != 0 {
+            TransportChecksum.complete(frame.bytes.dropping(transportOffset), at: checksumOffset, isUDP: !isTCP)
             frame.offload.needsChecksum = false
         }
-        guard outbox.send(frame) else {
-            drop(.noBuffer)
-            return true
-        }
+        guard outbox.send(frame) else { return drop(.noBuffer) }
         counters.count(.forward)
         wentShortWay &+= 1
-        return true
+    }
+
+    /// Give an entry its time anew.
+    @inline(__always)
+    mutating func restart(_ entry: ConnectionEntry, _ timeout: Tick) {
+        entry.timeout = timeout
+        entry.deadline = now &+ timeout
+        expiry.deadlineChanged(entry)
     }
 
     /// Whether the frame is no super-frame, and its checksum complete or partial in the packet's own header.
     @inline(__always)
-    private static func isOrdinary(_ offload: OffloadFacts, _ packet: PlainPacket) -> Bool {
+    static func isOrdinary(_ offload: OffloadFacts, _ transportOffset: Int, _ checksumOffset: Int) -> Bool {
         !offload.isSuperFrame
             && (!offload.needsChecksum
-                || Int(offload.checksumStart) == PlainPacket.transportOffset
-                    && Int(offload.checksumOffset) == packet.checksumOffset)
+                || Int(offload.checksumStart) == transportOffset && Int(offload.checksumOffset) == checksumOffset)
     }
 
     /// The timeout that the packet gives its entry, which stays in its state; nil: it may change.
     @inline(__always)
-    private func steadyTimeout(
-        _ entry: ConnectionEntry, _ destination: DestinationState, _ packet: PlainPacket, _ isRequest: Bool
+    func steadyTimeout(
+        _ entry: ConnectionEntry, _ destination: DestinationState, isTCP: Bool, isRequest: Bool
     ) -> Tick? {
         let word = entry.stateWord
         let relevant =
             EntryFlags.removed.rawValue | EntryFlags.active.rawValue | (isRequest ? 0 : EntryFlags.noOutput.rawValue)
         let own: Tick
         let setting: Tick
-        if packet.isTCP {
+        if isTCP {
             let established = TCPState.established.rawValue
             guard word & (relevant | 0xff) == EntryFlags.active.rawValue | UInt32(established) else { return nil }
             own = destination.tcpTimeout(established)
@@ -97,17 +141,16 @@ extension Director {
         return own != 0 ? own : setting
     }
 
+    /// Count a packet of `length` bytes.
     @inline(__always)
-    private func count(
-        _ packet: PlainPacket, _ entry: ConnectionEntry, _ destination: DestinationState, isRequest: Bool
-    ) {
-        entry.count(length: packet.length, isRequest: isRequest)
+    func count(_ entry: ConnectionEntry, _ destination: DestinationState, length: Int, isRequest: Bool) {
+        entry.count(length: length, isRequest: isRequest)
         if isRequest {
-            serviceRow.countIn(destination.serviceSlot, bytes: packet.length)
-            destinationRow.countIn(entry.destinationSlot, bytes: packet.length)
+            serviceRow.countIn(destination.serviceSlot, bytes: length)
+            destinationRow.countIn(entry.destinationSlot, bytes: length)
         } else {
-            serviceRow.countOut(destination.serviceSlot, bytes: packet.length)
-            destinationRow.countOut(entry.destinationSlot, bytes: packet.length)
+            serviceRow.countOut(destination.serviceSlot, bytes: length)
+            destinationRow.countOut(entry.destinationSlot, bytes: length)
         }
     }
 }

@@ -133,18 +133,21 @@ public struct Director: ~Copyable {
         @_noAllocation @_noLocks
     #endif
     public mutating func process(_ frames: UnsafeMutableBufferPointer<Frame>, from first: Int = 0) -> Int {
-        let hasShortWay = hasShortWay
         var hashes = InlineArray<64, UInt64>(repeating: 0)
         var index = first
         while index < frames.count {
             let begin = index
             let end = min(frames.count, index &+ Self.prefetched)
-            unsafe prefetch(frames, begin, end, &hashes)
+            let wide = unsafe prefetch(frames, begin, end, &hashes)
             while index < end {
                 guard outbox.hasRoom else { return index }
                 counters.countReceived()
-                let hash = hashes[index &- begin]
-                if unsafe !hasShortWay || hash == 0 || !goShortWay(&frames[index], hash: hash) {
+                let place = index &- begin
+                let hash = hashes[place]
+                if unsafe hash == 0
+                    || !(wide &>> UInt64(place) & 1 == 0
+                        ? goShortWay(&frames[index], hash: hash) : goWideShortWay(&frames[index], hash: hash))
+                {
                     unsafe receive(&frames[index])
                 }
                 index &+= 1
@@ -158,19 +161,25 @@ public struct Director: ~Copyable {
 
     /// Ask the cache for what the frames will need: the lines of the hash of all of them, then the entries these name, then
     /// the state of their destinations and the counters: with thousands of services these are not in the near caches.
-    /// - Parameter hashes: set to the frames' hashes; 0 of a frame that is anything but plain IPv4, or has no entry as yet.
+    /// - Parameter hashes: set to the frames' hashes; 0 of a frame that has no short way: it is anything but plain, or has no
+    ///   entry as yet.
+    /// - Returns: which frames are IPv6's, a bit each.
     @inline(__always)
     private func prefetch(
         _ frames: UnsafeMutableBufferPointer<Frame>, _ first: Int, _ end: Int, _ hashes: inout InlineArray<64, UInt64>
-    ) {
+    ) -> UInt64 {
+        var others: UInt64 = 0
         for index in first..<end {
             var hash: UInt64 = 0
             if let key = unsafe Classify.plainV4(frames[index].bytes) {
                 hash = table.hash(key)
                 table.prefetch(hash)
+            } else {
+                others |= 1 &<< UInt64(index &- first)
             }
             hashes[index &- first] = hash
         }
+        let wide = unsafe others == 0 ? 0 : Self.prefetchWide(frames, first, others, table, &hashes)
         var entries = InlineArray<64, UInt32>(repeating: 0)
         for place in 0..<(end &- first) {
             entries[place] = table.prefetchEntry(hashes[place])
@@ -182,6 +191,40 @@ public struct Director: ~Copyable {
             destinationRow.prefetch(entry.destinationSlot)
             serviceRow.prefetch(entry.serviceSlot)
         }
+        // Bit by bit, as most batches have none of these.
+        var left = wide
+        while left != 0 {
+            let place = left.trailingZeroBitCount
+            left &= left &- 1
+            if entries[place] != 0 { table.prefetchWide(entries[place] &- 1) }
+        }
+        left = hasShortWay ? (services.countV4 > 0 ? 0 : ~wide) | (services.countV6 > 0 ? 0 : wide) : ~0
+        while left != 0 {
+            hashes[left.trailingZeroBitCount] = 0
+            left &= left &- 1
+        }
+        return wide
+    }
+
+    /// The first step of `prefetch` for IPv6; apart, so that batches without keep their registers.
+    /// - Parameter others: frames that are no plain IPv4, a bit each.
+    /// - Returns: which of them are plain IPv6, likewise.
+    @inline(never)
+    private static func prefetchWide(
+        _ frames: UnsafeMutableBufferPointer<Frame>, _ first: Int, _ others: UInt64, _ table: ConnectionTable,
+        _ hashes: inout InlineArray<64, UInt64>
+    ) -> UInt64 {
+        var wide: UInt64 = 0
+        var left = others
+        while left != 0 {
+            let place = left.trailingZeroBitCount
+            left &= left &- 1
+            guard let key = unsafe Classify.plainV6(frames[first &+ place].bytes) else { continue }
+            hashes[place] = table.hash(key)
+            table.prefetch(hashes[place])
+            wide |= 1 &<< UInt64(place)
+        }
+        return wide
     }
 
     /// Note a fact for `explain`. Where nobody asked, the fact is not even made.

@@ -179,6 +179,20 @@ public struct IPv4Header {
         return difference
     }
 
+    /// `decrementTimeToLive`, `setSource` and `setDestination` at once: the source lies in the upper half of `addresses`, in
+    /// host order.
+    /// - Returns: the difference of the addresses, for the transport checksum.
+    @inlinable @inline(__always)
+    public func forward(settingAddresses addresses: UInt64) -> UInt64 {
+        let old: UInt16 = bytes.load(Field.timeToLive)
+        bytes.store(old &- 0x0100, Field.timeToLive)
+        let before = bytes.loadRaw(Field.source, as: UInt64.self)
+        bytes.store(addresses, Field.source)
+        let difference = Checksum.difference(from: before, to: addresses.bigEndian)
+        adjustChecksum(Checksum.add(Checksum.difference(from: old, to: old &- 0x0100), difference))
+        return difference
+    }
+
     /// Write a header of 20 bytes without options, its checksum included.
     @inlinable
     public func emit(

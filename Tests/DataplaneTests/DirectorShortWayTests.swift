@@ -9,72 +9,6 @@ import Wire
 /// explanations takes the long way always, so two with the same rules are given the same frames.
 @Suite("Director: the short way")
 struct DirectorShortWayTests {
-    /// A frame that comes in.
-    private struct Arrival {
-        var bytes: [UInt8]
-        var interface: Int
-        var offload: OffloadFacts
-    }
-
-    /// The same director twice.
-    private struct Pair {
-        let short: TestDirector
-        let long: TestDirector
-
-        init(serverMTU: Int = 1500, sendsRedirects: Bool = false) throws {
-            func director() throws -> TestDirector {
-                let bed = try TestDirector(
-                    serverMTU: serverMTU, sendsRedirects: sendsRedirects,
-                    routes: [
-                        "10.0.6.0/24 via 10.0.2.16 mtu 900", "10.0.7.0/24 via 10.0.2.16",
-                        "10.0.8.0/24 via inet6 2001:db8:2::a00:20c", "blackhole 198.51.101.0/24",
-                    ])
-                // Its low bits are those of 10.0.2.12.
-                bed.learn(1, .parse("2001:db8:2::a00:20c"), TestDirector.server(15))
-                return bed
-            }
-            (short, long) = (try director(), try director())
-            long.director.trace = DecisionTrace()
-        }
-
-        func both(_ change: (TestDirector) throws -> Void) throws {
-            try change(short)
-            try change(long)
-        }
-
-        /// What leaves, which both have in common, and so has what is left behind: entries with their timers and counts,
-        /// statistics, ends.
-        func receive(_ arrivals: [Arrival], _ label: String) {
-            #expect(Self.receive(arrivals, by: short) == Self.receive(arrivals, by: long), "\(label)")
-            #expect(Self.state(short) == Self.state(long), "\(label)")
-            #expect(short.isAccountedFor && long.isAccountedFor, "\(label)")
-        }
-
-        private static func receive(_ arrivals: [Arrival], by bed: TestDirector) -> [TestDirector.Sent] {
-            let heaps = arrivals.map { HeapPacket($0.bytes) }
-            var frames = zip(heaps, arrivals).map { $0.frame(interface: $1.interface, offload: $1.offload) }
-            var sent: [TestDirector.Sent] = []
-            bed.begin()
-            frames.withUnsafeMutableBufferPointer { frames in
-                var next = 0
-                while next < frames.count {
-                    next = bed.director.process(frames, from: next)
-                    sent += bed.collect()
-                }
-            }
-            return withExtendedLifetime(heaps) { sent }
-        }
-
-        private static func state(_ bed: TestDirector) -> [String] {
-            let ends = FrameEnd.allCases.map { "\($0) \(bed.counters.total($0))" }
-            let drops = DropReason.allCases.map { "\($0) \(bed.counters.total($0))" }
-            let entries = bed.entries.map {
-                "\($0.requestKey) \($0.stateWord) \($0.deadline) \($0.timeout) \($0.bytes) \($0.requestPackets)"
-            }
-            return ends + drops + entries.sorted() + bed.engine.services().map { "\($0)" }
-        }
-    }
-
     private static let tcp = TestDirector.key(TestDirector.virtual, IPProtocol.tcp)
     private static let udp = TestDirector.key("203.0.113.80:53", IPProtocol.udp)
     private static let direct = TestDirector.key("203.0.113.81:80", IPProtocol.tcp)
@@ -136,48 +70,7 @@ struct DirectorShortWayTests {
         return (builder, interface)
     }
 
-    private func arrivals(_ random: inout SeededRandom) -> [Arrival] {
-        var (builder, interface) = packet(&random)
-        let offload = disturb(&builder, &random)
-        guard Int.random(in: 0..<40, using: &random) == 0, builder.segment().count > 16 else {
-            return [Arrival(bytes: builder.frame(), interface: interface, offload: offload)]
-        }
-        return builder.fragments(size: 16).map { Arrival(bytes: $0, interface: interface, offload: OffloadFacts()) }
-    }
-
-    /// What is out of the ordinary, one thing or more at a time.
-    private func disturb(_ builder: inout PacketBuilder, _ random: inout SeededRandom) -> OffloadFacts {
-        var offload = OffloadFacts()
-        switch Int.random(in: 0..<24, using: &random) {
-        case 0: builder.timeToLive = random.pick([0, 1, 2])
-        case 1: builder.options = random.pick([[1, 1, 1, 0], [148, 4, 0, 0], [7, 7, 4, 0, 0, 0, 0, 0]])
-        case 2: builder.headerChecksum = .wrong
-        case 3: builder.transportChecksum = random.pick([.wrong, .zero])
-        case 4: builder.padding = 6
-        case 5:
-            let sources = ["10.0.2.1", "203.0.113.80", "127.0.0.1", "224.0.0.1", "0.0.0.0"]
-            builder.source.address = .parse(random.pick(sources))
-        case 6: builder.doesNotFragment = false
-        case 7...10:
-            builder.transportChecksum = .partial
-            offload.needsChecksum = true
-            offload.checksumStart = random.pick([34, 34, 34, 38])
-            offload.checksumOffset = builder.isTCP ? 16 : 6
-        case 11:
-            guard builder.isTCP else { break }
-            builder.transportChecksum = .partial
-            offload.needsChecksum = true
-            offload.checksumStart = 34
-            offload.checksumOffset = 16
-            offload.segmentation = OffloadFacts.Segmentation.tcpv4
-            offload.segmentSize = 400
-            offload.headerLength = 54
-        default: break
-        }
-        return offload
-    }
-
-    private func change(_ pair: Pair, _ random: inout SeededRandom) throws {
+    private func change(_ pair: ShortWayPair, _ random: inout SeededRandom) throws {
         let key = random.pick([Self.tcp, Self.udp, Self.direct])
         let weight = random.pick([0, 1, 3] as [Int32])
         let number = Int.random(in: 0..<11, using: &random)
@@ -212,43 +105,23 @@ struct DirectorShortWayTests {
         }
     }
 
-    /// In batches of up to 70, as the rules change between them.
     @Test(arguments: 0..<TestScale.count(debug: 8, release: 40))
     func agrees(round: Int) throws {
         var random = SeededRandom(seed: UInt64(round))
-        let pair = try Pair(serverMTU: random.pick([1500, 1500, 1000]), sendsRedirects: round % 4 == 3)
+        let pair = try ShortWayPair(serverMTU: random.pick([1500, 1500, 1000]), sendsRedirects: round % 4 == 3)
         let lacking = random.pick([0, 0, 1, 2, 3] as [UInt64])
         try pair.both {
             try serve($0, isPersistent: round % 3 == 2)
             $0.director.slotsWithoutPartialChecksums = lacking
         }
-        var frames: UInt64 = 0
-        for batch in 0..<100 {
-            if batch > 0, batch.isMultiple(of: 4) { try change(pair, &random) }
-            var all: [Arrival] = []
-            for _ in 0..<random.pick([1, 10, 30, 70]) { all += arrivals(&random) }
-            pair.receive(all, "seed \(random.seed), batch \(batch)")
-            frames += UInt64(all.count)
+        try pair.run(&random, change: { try change(pair, &$0) }) { random in
+            var (builder, interface) = packet(&random)
+            let offload = builder.disturb(&random)
+            return builder.arrivals(interface, offload, &random)
         }
-        let went = pair.short.director.wentShortWay
-        #expect(went > frames / 20 && pair.long.director.wentShortWay == 0, "seed \(random.seed): \(went) of \(frames)")
     }
 
     // MARK: What goes which way
-
-    /// Whether a frame goes the short way, as `process` decides it.
-    private func goesShort(_ bed: TestDirector, _ builder: PacketBuilder, interface: Int = 0) -> Bool {
-        bed.begin()
-        let heap = HeapPacket(builder.frame())
-        var frame = heap.frame(interface: interface, offload: OffloadFacts())
-        guard bed.director.hasShortWay, let key = Classify.plainV4(frame.bytes) else { return false }
-        let before = frame.bytes.array()
-        let hash = bed.director.table.hash(key)
-        let went = withExtendedLifetime(heap) { bed.director.goShortWay(&frame, hash: hash) }
-        #expect(bed.collect().count == (went ? 1 : 0))
-        if !went { #expect(frame.bytes.array() == before && frame.interface == interface) }
-        return went
-    }
 
     private func established() throws -> TestDirector {
         let bed = try TestDirector()
@@ -262,10 +135,10 @@ struct DirectorShortWayTests {
 
     @Test func anEstablishedConnectionGoesTheShortWay() throws {
         let bed = try established()
-        #expect(!goesShort(bed, TestDirector.request(.ack)), "the handshake's end changes the state")
+        #expect(!bed.goesShort(TestDirector.request(.ack)), "the handshake's end changes the state")
         _ = bed.receive(TestDirector.request(.ack).frame())
-        #expect(goesShort(bed, Self.data))
-        #expect(goesShort(bed, TestDirector.reply(.ack), interface: 1))
+        #expect(bed.goesShort(Self.data))
+        #expect(bed.goesShort(TestDirector.reply(.ack), interface: 1))
         #expect(bed.counters.total(.forward) == 5)
     }
 
@@ -273,36 +146,32 @@ struct DirectorShortWayTests {
         let bed = try established()
         _ = bed.receive(TestDirector.request(.ack).frame())
         for flags: TCPFlags in [.syn, .rst, [.ack, .fin], []] {
-            #expect(!goesShort(bed, TestDirector.request(flags)), "\(flags)")
+            #expect(!bed.goesShort(TestDirector.request(flags)), "\(flags)")
         }
-        #expect(!goesShort(bed, Self.data.setting(\.timeToLive, 1)))
-        #expect(!goesShort(bed, Self.data.setting(\.options, [1, 1, 1, 0])))
-        #expect(!goesShort(bed, Self.data.setting(\.headerChecksum, .wrong)))
-        #expect(!goesShort(bed, Self.data.setting(\.destinationMAC, TestDirector.gateway)))
-        #expect(!goesShort(bed, TestDirector.request(.ack, port: 40001)), "no entry")
-        #expect(!goesShort(bed, Self.data.setting(\.payload, .init(repeating: 0, count: 1461))), "over the MTU")
-        #expect(goesShort(bed, Self.data.setting(\.payload, .init(repeating: 0, count: 1460))))
+        #expect(!bed.goesShort(Self.data.setting(\.timeToLive, 1)))
+        #expect(!bed.goesShort(Self.data.setting(\.options, [1, 1, 1, 0])))
+        #expect(!bed.goesShort(Self.data.setting(\.headerChecksum, .wrong)))
+        #expect(!bed.goesShort(Self.data.setting(\.destinationMAC, TestDirector.gateway)))
+        #expect(!bed.goesShort(TestDirector.request(.ack, port: 40001)), "no entry")
+        #expect(!bed.goesShort(Self.data.setting(\.payload, .init(repeating: 0, count: 1461))), "over the MTU")
+        #expect(bed.goesShort(Self.data.setting(\.payload, .init(repeating: 0, count: 1460))))
 
         bed.director.trace = DecisionTrace()
-        #expect(!goesShort(bed, Self.data), "somebody asked for an explanation")
+        #expect(!bed.goesShort(Self.data), "somebody asked for an explanation")
         bed.director.trace = nil
         bed.learn(1, .parse("10.0.2.11"), TestDirector.server(11), .missing)
-        #expect(!goesShort(bed, Self.data), "no MAC")
+        #expect(!bed.goesShort(Self.data), "no MAC")
         bed.learn(1, .parse("10.0.2.11"), TestDirector.server(11))
-        #expect(goesShort(bed, Self.data))
+        #expect(bed.goesShort(Self.data))
         try bed.engine.removeDestination(
             DestinationKey(address: .parse("10.0.2.11"), port: 80), of: Self.tcp)
-        #expect(!goesShort(bed, Self.data), "its real server is gone")
+        #expect(!bed.goesShort(Self.data), "its real server is gone")
     }
 
     @Test func marksAreSetOnTheLongWay() throws {
         let bed = try established()
         _ = bed.receive(TestDirector.request(.ack).frame())
         #expect(bed.mark(MarkRule(destinationPort: 9999, mark: 7)))
-        #expect(!goesShort(bed, Self.data))
+        #expect(!bed.goesShort(Self.data))
     }
-}
-
-extension PacketBuilder {
-    fileprivate var isTCP: Bool { if case .tcp = transport { true } else { false } }
 }

@@ -146,6 +146,32 @@ import Wire
         }
     }
 
+    /// Both addresses at once as one after the other, also where the checksum was wrong.
+    @Test func forwardingIsThreeChangesAtOnce() throws {
+        var random = SeededRandom(seed: 4712)
+        for _ in 0..<5_000 {
+            let packet = PacketBuilder.udp(
+                from: Endpoint(random.address(.v4)),
+                to: Endpoint(random.pick([random.address(.v4), IPAddress(v4: .max)]))
+            )
+            .setting(\.timeToLive, UInt8.random(in: 1...255, using: &random))
+            .setting(\.headerChecksum, random.pick([.right, .right, .wrong, .zero]))
+            .packet()
+            let (source, destination) = (random.address(.v4), random.address(.v4))
+            try HeapPacket.with(packet) { bytes in
+                let header = try #require(IPv4Header(bytes))
+                let difference = header.forward(settingAddresses: UInt64(source.v4) << 32 | UInt64(destination.v4))
+                try HeapPacket.with(packet) { other in
+                    let stepwise = try #require(IPv4Header(other))
+                    stepwise.decrementTimeToLive()
+                    let expected = Checksum.add(stepwise.setSource(source), stepwise.setDestination(destination))
+                    #expect(Checksum.fold(difference) == Checksum.fold(expected))
+                    #expect(bytes.array() == other.array())
+                }
+            }
+        }
+    }
+
     @Test func aWrongChecksumStaysWrong() throws {
         let packet = PacketBuilder.udp(from: "192.0.2.1:7", to: "192.0.2.2:9").setting(\.headerChecksum, .wrong)
             .packet()

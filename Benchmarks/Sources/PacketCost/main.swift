@@ -50,6 +50,7 @@ guard (1...5000).contains(services) else { fail("--services takes 1 to 5000") }
 guard (1...1000).contains(destinations) else { fail("--destinations takes 1 to 1000") }
 guard services * destinations <= 1 << 16 else { fail("more than 65536 destinations in all") }
 guard path != .open || transport == .udp && due == 0 else { fail("open goes with --transport udp and without --due") }
+guard !path.isV6 || transport == .udp else { fail("\(path.rawValue) goes with --transport udp") }
 guard due == 0 || transport == .udp else { fail("--due goes with --transport udp") }
 if numbers["--latency"] != 0 {
     try showLatency(path, transport, flows: flows, pool: numbers["--pool"], due: due, rounds: numbers["--rounds"] ?? 0)

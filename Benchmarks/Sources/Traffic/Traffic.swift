@@ -21,6 +21,10 @@ public final class Traffic {
     let flows: Int
     let services: Int
     let destinations: Int
+    /// Bytes of a frame.
+    private let length: Int
+    /// Where frames come in.
+    private let interface: Int
     let engine: Engine
     let routing: RoutingSnapshot
     let counters = EndCounters()
@@ -47,6 +51,14 @@ public final class Traffic {
     /// As it was when the connections had been established.
     public private(set) var resident = Resident()
 
+    /// What a real server knows of a connection, and which one it is.
+    private struct Established {
+        var server: UInt16 = 0
+        /// Where its packets go.
+        var peerPort: UInt16 = 0
+        var peer: UInt32 = 0
+    }
+
     static let port: UInt16 = 80
     static func virtual(_ service: Int) -> IPAddress { IPAddress(v4: 0xc612_0a50 + UInt32(service)) }
     /// The port of a service's real servers: the same machines serve all.
@@ -55,6 +67,8 @@ public final class Traffic {
     static let serverSide = MACAddress(bits: 0x02_00_00_00_02_01)
     static let client = MACAddress(bits: 0x02_00_00_00_01_02)
     static func server(_ number: Int) -> IPAddress { IPAddress(v4: 0xc612_020b + UInt32(number)) }
+    /// A local address of FULLNAT.
+    static func local(_ number: Int) -> IPAddress { IPAddress(v4: 0xc612_0b01 + UInt32(number)) }
     static func serverMAC(_ number: Int) -> MACAddress { MACAddress(bits: 0x02_00_00_00_02_10 + UInt64(number)) }
 
     /// Make the director and establish `flows` connections, in turn to each of the services.
@@ -75,16 +89,19 @@ public final class Traffic {
         self.flows = flows
         self.services = services
         self.destinations = destinations
+        length = FrameBuilder.length(isV6: path.isV6)
+        interface = path.isReply ? 1 : 0
         batchesPerTick = path == .open ? 0 : 6
         let before = residentBytes()
-        routing = try Self.routing(destinations)
+        routing = try Self.routing(destinations, isV6: path.isV6)
         engine = Engine(
             EngineConfiguration(
                 entries: max(1 << 18, (wanted + due) / 4 * 5),
                 secret: HashSecret(0x1234_5678_9abc_def0, 0x0fed_cba9_8765_4321),
                 memory: .mapped))
         try Self.addRules(
-            to: engine, transport, services, destinations, path == .directRouting ? .directRouting : .masquerading)
+            to: engine, transport, services, destinations, path,
+            locals: path.method == .fullNAT ? (flows + due) / 50_000 + 1 : 0)
         director = Director(
             engine: engine, worker: 0, routing: routing.view, now: 0, seed: 1, counters: counters)
         resident.director = residentBytes() - before
@@ -98,40 +115,45 @@ public final class Traffic {
         if path == .open { engine.settings.timeouts = Timeouts(tcp: 1, tcpFin: 1, udp: 1) }
     }
 
-    private static func routing(_ destinations: Int) throws -> RoutingSnapshot {
+    private static func routing(_ destinations: Int, isV6: Bool) throws -> RoutingSnapshot {
         // A network of servers that holds them.
-        let network = destinations > 200 ? "198.18.2.1/21" : "198.18.2.1/24"
+        let isWide = destinations > 200
+        let network = isV6 ? "2001:db8:c6:1202::1/\(isWide ? 61 : 64)" : "198.18.2.1/\(isWide ? 21 : 24)"
+        let client = isV6 ? "2001:db8:c6:1201::1/64" : "198.18.1.1/24"
         let interfaces = [
             NetworkInterface(
-                slot: 0, name: "client0", mac: clientSide,
-                addresses: [InterfaceAddress("198.18.1.1/24")].compactMap { $0 }),
+                slot: 0, name: "client0", mac: clientSide, addresses: [InterfaceAddress(client)].compactMap { $0 }),
             NetworkInterface(
                 slot: 1, name: "servers0", mac: serverSide, addresses: [InterfaceAddress(network)].compactMap { $0 }),
         ]
-        var neighbors = [Neighbor(interface: 0, address: IPAddress(v4: 0xc612_01fe), mac: client)]
+        let gateway = IPAddress(v4: 0xc612_01fe).numbered(isV6: isV6)
+        var neighbors = [Neighbor(interface: 0, address: gateway, mac: Self.client)]
         for number in 0..<destinations {
-            neighbors.append(Neighbor(interface: 1, address: server(number), mac: serverMAC(number)))
+            neighbors.append(
+                Neighbor(interface: 1, address: server(number).numbered(isV6: isV6), mac: serverMAC(number)))
         }
         return try RoutingBuilder(
-            interfaces: interfaces, routeTexts: ["default via 198.18.1.254 dev client0"], neighbors: neighbors
+            interfaces: interfaces, routeTexts: ["default via \(gateway) dev client0"], neighbors: neighbors
         ).build()
     }
 
     private static func addRules(
         to engine: Engine, _ transport: TrafficTransport, _ services: Int, _ destinations: Int,
-        _ method: ForwardingMethod
+        _ path: TrafficPath, locals: Int
     ) throws {
         try engine.changeRules { () throws(RuleError) in
             for service in 0..<services {
                 let key = ServiceKey.address(
-                    transportProtocol: transport == .udp ? IPProtocol.udp : IPProtocol.tcp, address: virtual(service),
-                    port: port)
+                    transportProtocol: transport == .udp ? IPProtocol.udp : IPProtocol.tcp,
+                    address: virtual(service).numbered(isV6: path.isV6), port: port)
                 try engine.addService(VirtualService(key: key, scheduler: .rr))
+                for number in 0..<locals { try engine.addLocalAddress(local(number), to: key) }
                 for number in 0..<destinations {
                     try engine.addDestination(
                         Destination(
-                            key: DestinationKey(address: server(number), port: serverPort(service)), method: method),
-                        to: key)
+                            key: DestinationKey(
+                                address: server(number).numbered(isV6: path.isV6), port: serverPort(service)),
+                            method: path.method), to: key)
                 }
             }
         }
@@ -149,8 +171,12 @@ public final class Traffic {
         (IPAddress(v4: 0xc613_0000 + UInt32(flow / 50_000)), UInt16(10_000 + flow % 50_000))
     }
 
+    private func builder(_ source: MACAddress, _ destination: MACAddress) -> FrameBuilder {
+        FrameBuilder(isV6: path.isV6, transport: transport, sourceMAC: source, destinationMAC: destination)
+    }
+
     private func frame(at place: Int) -> PacketBytes {
-        PacketBytes(pool + place * Self.spacing, count: FrameBuilder.length)
+        PacketBytes(pool + place * Self.spacing, count: length)
     }
 
     /// Establish the connections in order, then put one frame after the other into the pool, flows at random.
@@ -162,46 +188,64 @@ public final class Traffic {
             return Int((random >> 33) % UInt64(bound))
         }
         for place in stride(from: flows - 1, to: 0, by: -1) { order.swapAt(place, next(below: place + 1)) }
-        var servers = [UInt16](repeating: 0, count: flows)
+        var established = [Established](repeating: Established(), count: flows)
         if path != .copy, path != .miss, path != .open {
             let before = residentBytes()
-            for flow in 0..<flows { servers[flow] = establish(flow) }
+            for flow in 0..<flows { established[flow] = establish(flow) }
             resident.connections = residentBytes() - before
         }
         for place in 0..<poolCount {
             let flow = place < flows ? order[place] : order[next(below: flows)]
-            write(flow, server: Int(servers[flow]), to: frame(at: place))
+            if path.isReply {
+                writeReply(flow, established[flow], to: frame(at: place))
+            } else {
+                writeRequest(flow, to: frame(at: place))
+            }
         }
     }
 
-    private func write(_ flow: Int, server: Int, to bytes: PacketBytes, flags: UInt8 = 0x10) {
+    private func writeRequest(_ flow: Int, to bytes: PacketBytes, flags: UInt8 = 0x10) {
         let client = clientOf(flow)
-        let service = flow % services
-        if path == .natReply, flags == 0x10 {
-            FrameBuilder(transport: transport, sourceMAC: Self.serverMAC(server), destinationMAC: Self.serverSide)
-                .write(
-                    to: bytes, source: Self.server(server), sourcePort: Self.serverPort(service),
-                    destination: client.address, destinationPort: client.port, flags: flags)
-        } else {
-            FrameBuilder(transport: transport, sourceMAC: Self.client, destinationMAC: Self.clientSide).write(
-                to: bytes, source: client.address, sourcePort: client.port, destination: Self.virtual(service),
-                destinationPort: path == .miss ? Self.port + 1 : Self.port, flags: flags)
-        }
+        builder(Self.client, Self.clientSide).write(
+            to: bytes, source: client.address, sourcePort: client.port, destination: Self.virtual(flow % services),
+            destinationPort: path == .miss ? Self.port + 1 : Self.port, flags: flags)
     }
 
-    /// Send a connection's first packet, for TCP a SYN. Returns the server that it went to.
-    private func establish(_ flow: Int) -> UInt16 {
-        var first = Frame(buffer: buffers, capacity: Self.bufferSize)
-        first.length = FrameBuilder.length
-        write(flow, server: 0, to: first.bytes, flags: 0x02)
-        frames[0] = first
+    private func writeReply(_ flow: Int, _ connection: Established, to bytes: PacketBytes) {
+        let server = Int(connection.server)
+        builder(Self.serverMAC(server), Self.serverSide).write(
+            to: bytes, source: Self.server(server), sourcePort: Self.serverPort(flow % services),
+            destination: IPAddress(v4: connection.peer), destinationPort: connection.peerPort, flags: 0x10)
+    }
+
+    /// Send a connection's first packet; for TCP a SYN, and the segment that ends the handshake.
+    private func establish(_ flow: Int) -> Established {
         // As fast as packets of connections that are there: millions are made before the first ends.
         if flow % Self.batch == 0 { advance() }
+        let connection = send(flow, flags: 0x02)
+        return transport == .tcp ? send(flow, flags: 0x10) : connection
+    }
+
+    private func send(_ flow: Int, flags: UInt8) -> Established {
+        var frame = Frame(buffer: buffers, capacity: Self.bufferSize)
+        frame.length = length
+        writeRequest(flow, to: frame.bytes, flags: flags)
+        frames[0] = frame
         _ = director.process(UnsafeMutableBufferPointer(rebasing: frames[..<1]))
         precondition(director.outbox.count == 1, "a connection was not established")
-        let sent = EthernetHeader(unchecked: director.outbox.sending[0].bytes).destination
+        let sent = director.outbox.sending[0].bytes
         director.outbox.empty()
-        return UInt16(truncatingIfNeeded: sent.bits &- Self.serverMAC(0).bits)
+        let server = EthernetHeader(unchecked: sent).destination.bits &- Self.serverMAC(0).bits
+        let packet = sent.dropping(EthernetHeader.length)
+        var connection = Established(server: UInt16(truncatingIfNeeded: server))
+        if path.isV6 {
+            let client = clientOf(flow)
+            (connection.peer, connection.peerPort) = (client.address.v4, client.port)
+        } else {
+            connection.peer = IPv4Header(unchecked: packet).source.v4
+            connection.peerPort = packet.load(IPv4Header.minimumLength)
+        }
+        return connection
     }
 
     /// Open `count` connections at one tick that end ten seconds later, and let ten seconds go by; those of the pool last
@@ -214,9 +258,9 @@ public final class Traffic {
             let size = min(Self.batch, count - first)
             for place in 0..<size {
                 var frame = Frame(buffer: buffers + place * Self.bufferSize, capacity: Self.bufferSize)
-                frame.length = FrameBuilder.length
+                frame.length = length
                 let client = clientOf(flows + first + place)
-                FrameBuilder(transport: .udp, sourceMAC: Self.client, destinationMAC: Self.clientSide).write(
+                builder(Self.client, Self.clientSide).write(
                     to: frame.bytes, source: client.address, sourcePort: client.port, destination: Self.virtual(0),
                     destinationPort: Self.port, flags: 0)
                 frames[place] = frame
@@ -243,8 +287,8 @@ public final class Traffic {
         if position == poolCount { position = 0 }
         for place in 0..<Self.batch {
             var frame = Frame(buffer: buffers + place * Self.bufferSize, capacity: Self.bufferSize)
-            frame.length = FrameBuilder.length
-            frame.interface = path == .natReply ? 1 : 0
+            frame.length = length
+            frame.interface = interface
             frame.writable.pointer().copyMemory(from: pool + (position + place) * Self.spacing, byteCount: Self.spacing)
             frames[place] = frame
         }

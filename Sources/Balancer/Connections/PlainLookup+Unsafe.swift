@@ -1,28 +1,52 @@
+public import CPrefetch
 public import Synchronization
+public import Wire
 
 /// The lookup of plain packets: `ConnectionTable.find` for what is found at a glance.
 extension ConnectionTable {
-    /// The entry of a packet by NAT or direct routing between IPv4 addresses, where one key of the home's own line may be
+    /// The entry of a packet by NAT, FULLNAT or direct routing between IPv4 addresses, where one key of the home's own line may be
     /// meant and no other. Nil says nothing: ask `find`.
     @inlinable @inline(__always)
     public func find(_ packet: PlainPacket, hash: UInt64) -> (entry: ConnectionEntry, isRequest: Bool)? {
+        let found = only(hash)
+        guard found != 0 else { return nil }
+        let entry = entry((found & 0x7fff_ffff) &- 1)
+        let isRequest = found & 0x8000_0000 == 0
+        return entry.matches(packet, isRequest: isRequest) ? (entry, isRequest) : nil
+    }
+
+    /// As the other, for NAT and direct routing between IPv6 addresses.
+    @inlinable @inline(__always)
+    public func find(_ packet: WidePlainPacket, hash: UInt64) -> (entry: ConnectionEntry, isRequest: Bool)? {
+        let found = only(hash)
+        guard found != 0 else { return nil }
+        let entry = entry((found & 0x7fff_ffff) &- 1)
+        let isRequest = found & 0x8000_0000 == 0
+        return entry.matches(packet, isRequest: isRequest) ? (entry, isRequest) : nil
+    }
+
+    /// The direction (bit 31: reply) and the entry's index plus one of the only key that may have this hash; 0: there is
+    /// none, or it does not lie in the home's own line, or there are several.
+    @inlinable @inline(__always)
+    func only(_ hash: UInt64) -> UInt32 {
         let home = home(hash)
         var live = unsafe lines[home].word.load(ordering: .acquiring)
-        guard live & ~TableLine.homeMask == 0 else { return nil }
+        guard live & ~TableLine.homeMask == 0 else { return 0 }
         let tag = UInt64(truncatingIfNeeded: UInt32(truncatingIfNeeded: hash))
         var found: UInt32 = 0
         while live != 0 {
             let value = unsafe slot(home, live.trailingZeroBitCount).pointee.load(ordering: .acquiring)
             live &= live &- 1
             guard value >> 32 == tag else { continue }
-            guard found == 0 else { return nil }
+            guard found == 0 else { return 0 }
             found = UInt32(truncatingIfNeeded: value)
         }
-        guard found != 0 else { return nil }
-        let entry = entry((found & 0x7fff_ffff) &- 1)
-        let isRequest = found & 0x8000_0000 == 0
-        return entry.matches(packet, isRequest: isRequest) ? (entry, isRequest) : nil
+        return found
     }
+
+    /// Ask the cache for an entry's IPv6 addresses.
+    @inlinable @inline(__always)
+    public func prefetchWide(_ index: UInt32) { unsafe CPrefetch_line(wide + Int(index)) }
 }
 
 extension ConnectionEntry {
@@ -32,19 +56,65 @@ extension ConnectionEntry {
     /// The virtual address of an entry that `find` gave for a plain packet.
     @inlinable @inline(__always)
     public var plainVirtual: UInt32 { unsafe hot.pointee.virtual }
+    /// The client's address of an entry that `find` gave for a plain packet.
+    @inlinable @inline(__always)
+    public var plainClient: UInt32 { unsafe hot.pointee.client }
 
-    /// Whether a plain packet is this entry's, which is nothing out of the ordinary: no kind but the plain one, NAT or, for
-    /// requests, direct routing.
+    /// What FULLNAT makes of a plain packet's addresses: the source above, the destination below.
+    @inlinable @inline(__always)
+    public func plainAddresses(isRequest: Bool) -> UInt64 {
+        unsafe isRequest
+            ? UInt64(hot.pointee.local) << 32 | UInt64(hot.pointee.destination)
+            : UInt64(hot.pointee.virtual) << 32 | UInt64(hot.pointee.client)
+    }
+    /// What FULLNAT makes of a packet's ports: the source's above, the destination's below.
+    @inlinable @inline(__always)
+    public func plainPorts(isRequest: Bool) -> UInt32 {
+        unsafe isRequest
+            ? UInt32(hot.pointee.localPort) << 16 | UInt32(hot.pointee.destinationPort)
+            : UInt32(hot.pointee.virtualPort) << 16 | UInt32(hot.pointee.clientPort)
+    }
+
+    /// Whether a plain packet is this entry's, which is nothing out of the ordinary: no kind but the plain one, NAT, FULLNAT
+    /// or, for requests, direct routing (raw values 0, 4 and 3).
     @inlinable @inline(__always)
     func matches(_ packet: PlainPacket, isRequest: Bool) -> Bool {
         guard kind.rawValue == 0, transportProtocol == packet.transportProtocol else { return false }
         if isRequest {
-            return unsafe (hot.pointee.method == 0 || hot.pointee.method == 3) && hot.pointee.client == packet.source
+            let method = unsafe hot.pointee.method
+            return unsafe (method == 0 || method == 3 || method == 4) && hot.pointee.client == packet.source
                 && hot.pointee.virtual == packet.destination
                 && UInt32(hot.pointee.clientPort) << 16 | UInt32(hot.pointee.virtualPort) == packet.ports
+        }
+        if isFullNAT {
+            return unsafe hot.pointee.destination == packet.source && hot.pointee.local == packet.destination
+                && UInt32(hot.pointee.destinationPort) << 16 | UInt32(hot.pointee.localPort) == packet.ports
         }
         return unsafe hot.pointee.method == 0 && hot.pointee.destination == packet.source
             && hot.pointee.client == packet.destination
             && UInt32(hot.pointee.destinationPort) << 16 | UInt32(hot.pointee.clientPort) == packet.ports
+    }
+
+    /// The destination's address of an entry that `find` gave for a wide plain packet.
+    @inlinable @inline(__always)
+    public var wideDestination: IPAddress { unsafe wide.pointee.destination }
+    /// The virtual address of an entry that `find` gave for a wide plain packet.
+    @inlinable @inline(__always)
+    public var wideVirtual: IPAddress { unsafe wide.pointee.virtual }
+
+    /// Whether a wide plain packet is this entry's: IPv6 on both sides, NAT or, for requests, direct routing.
+    @inlinable @inline(__always)
+    func matches(_ packet: WidePlainPacket, isRequest: Bool) -> Bool {
+        let bothWide = EntryKind.clientSideV6.rawValue | EntryKind.serverSideV6.rawValue
+        guard kind.rawValue == bothWide, transportProtocol == packet.transportProtocol else { return false }
+        if isRequest {
+            let method = unsafe hot.pointee.method
+            return unsafe (method == 0 || method == 3)
+                && UInt32(hot.pointee.clientPort) << 16 | UInt32(hot.pointee.virtualPort) == packet.ports
+                && wide.pointee.client == packet.source && wide.pointee.virtual == packet.destination
+        }
+        return unsafe hot.pointee.method == 0
+            && UInt32(hot.pointee.destinationPort) << 16 | UInt32(hot.pointee.clientPort) == packet.ports
+            && wide.pointee.destination == packet.source && wide.pointee.client == packet.destination
     }
 }

@@ -38,15 +38,40 @@ public enum Masquerading {
     ) {
         let addresses = IPv4Header(unchecked: frame.dropping(EthernetHeader.length)).forward(
             settingAddress: isRequest ? entry.plainDestination : entry.plainVirtual, isSource: !isRequest)
-        let transport = frame.dropping(PlainPacket.transportOffset)
+        setPort(
+            frame.dropping(PlainPacket.transportOffset), entry, state, isTCP: packet.isTCP, isRequest: isRequest,
+            addresses: addresses)
+    }
+
+    /// Likewise a plain packet of IPv6.
+    @inlinable @inline(__always)
+    public static func forward(
+        _ frame: PacketBytes, _ packet: WidePlainPacket, _ entry: ConnectionEntry, _ state: ChecksumState,
+        isRequest: Bool
+    ) {
+        let header = IPv6Header(unchecked: frame.dropping(EthernetHeader.length))
+        header.decrementHopLimit()
+        let addresses =
+            isRequest ? header.setDestination(entry.wideDestination) : header.setSource(entry.wideVirtual)
+        setPort(
+            frame.dropping(WidePlainPacket.transportOffset), entry, state, isTCP: packet.isTCP, isRequest: isRequest,
+            addresses: addresses)
+    }
+
+    /// Set the port of a plain packet that its method changes, and bring its checksum up to date.
+    @inlinable @inline(__always)
+    static func setPort(
+        _ transport: PacketBytes, _ entry: ConnectionEntry, _ state: ChecksumState, isTCP: Bool, isRequest: Bool,
+        addresses: UInt64
+    ) {
         let offset = isRequest ? 2 : 0
         let port = isRequest ? entry.destinationPort : entry.virtualPort
         let old: UInt16 = transport.load(offset)
         transport.store(port, offset)
         TransportChecksum.adjust(
-            transport, at: packet.checksumOffset, state: state, addresses: addresses,
-            fields: Checksum.difference(from: old, to: port))
-        if !packet.isTCP, state == .complete { UDPHeader(unchecked: transport).normalizeChecksum() }
+            transport, at: isTCP ? TCPHeader.checksumOffset : UDPHeader.checksumOffset, state: state,
+            addresses: addresses, fields: Checksum.difference(from: old, to: port))
+        if !isTCP, state == .complete { UDPHeader(unchecked: transport).normalizeChecksum() }
     }
 
     /// Transport header and payload.

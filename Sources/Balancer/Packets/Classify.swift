@@ -80,6 +80,20 @@ public enum Classify {
             destinationPort: UInt16(truncatingIfNeeded: ports), transportProtocol: header.transportProtocol)
     }
 
+    /// The key of a frame that is IPv6 without extension headers and has room for ports; nil for any other. Nothing is
+    /// checked: for hints only.
+    @inlinable @inline(__always)
+    public static func plainV6(_ bytes: PacketBytes) -> FlowKey? {
+        let network = EthernetHeader.length
+        guard bytes.count >= network &+ IPv6Header.length &+ 4, EthernetHeader(unchecked: bytes).type == EtherType.ipv6
+        else { return nil }
+        let header = IPv6Header(unchecked: bytes.dropping(network))
+        let ports: UInt32 = bytes.load(network &+ IPv6Header.length)
+        return FlowKey(
+            source: header.source, destination: header.destination, sourcePort: UInt16(truncatingIfNeeded: ports >> 16),
+            destinationPort: UInt16(truncatingIfNeeded: ports), transportProtocol: header.nextHeader)
+    }
+
     @inlinable @inline(__always)
     static func transport(_ bytes: PacketBytes, into description: inout PacketDescription) {
         description.flags = TCPFlags(rawValue: 0)

@@ -30,7 +30,7 @@ import Wire
     @Test func otherMethodsAndKindsAreLeftToTheFullLookup() throws {
         for (method, finds) in [
             (ForwardingMethod.masquerading, true), (.directRouting, true), (.tunneling, false), (.localNode, false),
-            (.fullNAT, false),
+            (.fullNAT, true),
         ] {
             let bed = OneWorkerTable(entries: 1024)
             _ = bed.add(.numbered(1, method))
@@ -46,6 +46,29 @@ import Wire
         #expect(bed.table.find(try packet(key), hash: bed.table.hash(key)) == nil)
     }
 
+    /// A server answers the local address, and not the client.
+    @Test func aFullNATServersPacketsComeToTheLocalAddress() throws {
+        let bed = OneWorkerTable(entries: 1024)
+        let entry = try #require(bed.make(.numbered(1, .fullNAT)))
+        let local = LocalEndpoint(address: IPAddress(v4: 0x0a00_02c8), port: 1024)
+        entry.bind(FullNATBinding(local: local))
+        guard case .inserted = bed.table.insert(entry) else {
+            Issue.record("not inserted")
+            return
+        }
+        let key = FlowKey.between("10.0.2.11:8080", Endpoint(local.address, local.port))
+        let found = try #require(bed.table.find(try packet(key), hash: bed.table.hash(key)))
+        #expect(found.entry.index == entry.index && !found.isRequest)
+        #expect(found.entry.plainAddresses(isRequest: false) == 0xcb00_7150_c633_6400)
+        #expect(found.entry.plainAddresses(isRequest: true) == 0x0a00_02c8_0a00_020b)
+        #expect(found.entry.plainPorts(isRequest: false) == 80 << 16 | 1025)
+        #expect(found.entry.plainPorts(isRequest: true) == 1024 << 16 | 8080)
+        for other in [FlowKey.between("10.0.2.11:8080", Endpoint(local.address, 1025)), EntryFieldsKey.reply(1)] {
+            // The hash is the right one, the packet not.
+            #expect(bed.table.find(try packet(other), hash: bed.table.hash(key)) == nil)
+        }
+    }
+
     /// Two connections whose servers' packets look the same: the newer one's are meant, which `find` knows.
     @Test func equalReplyKeysAreLeftToTheFullLookup() throws {
         let bed = OneWorkerTable(entries: 1024)
@@ -59,5 +82,53 @@ import Wire
                 Endpoint(fields.destination.address, fields.destination.port)))
         #expect(bed.table.found(key)?.index == 1)
         #expect(bed.table.find(try packet(key), hash: bed.table.hash(key)) == nil)
+    }
+
+    /// Of IPv6 on both sides: NAT's packets of both ways, and what clients send by direct routing.
+    @Test func findsWideEntries() throws {
+        let (client, virtual, server): (Endpoint, Endpoint, Endpoint) = (
+            "[2001:db8:ffff::1]:40000", "[2001:db8:80::80]:80", "[2001:db8:2::11]:8080"
+        )
+        for (method, isFound) in [
+            (ForwardingMethod.masquerading, (true, true)), (.directRouting, (true, false)),
+            (.tunneling, (false, false)),
+            (.fullNAT, (false, false)),
+        ] {
+            let bed = OneWorkerTable(entries: 1024)
+            _ = bed.add(.of(client, virtual, server, method))
+            for (key, isFound, isRequest) in [
+                (FlowKey.between(client, virtual), isFound.0, true), (.between(server, client), isFound.1, false),
+            ] {
+                let found = bed.table.find(try widePacket(key), hash: bed.table.hash(key))
+                #expect((found != nil) == isFound && (found == nil || found?.isRequest == isRequest), "\(method)")
+                // The hash is the right one, the packet not.
+                for other in [
+                    FlowKey.between(Endpoint(key.source, 1), Endpoint(key.destination, key.destinationPort)),
+                    .between(
+                        Endpoint(key.source, key.sourcePort), Endpoint(.parse("2001:db8::99"), key.destinationPort)),
+                    .between(
+                        Endpoint(.parse("2001:db8::99"), key.sourcePort), Endpoint(key.destination, key.destinationPort)
+                    ),
+                ] {
+                    #expect(bed.table.find(try widePacket(other), hash: bed.table.hash(key)) == nil)
+                }
+            }
+        }
+    }
+
+    /// An IPv6 service with an IPv4 server.
+    @Test func mixedFamiliesAreLeftToTheFullLookup() throws {
+        let bed = OneWorkerTable(entries: 1024)
+        _ = bed.add(.of("[2001:db8:ffff::1]:40000", "[2001:db8:80::80]:80", "10.0.2.11:8080", .fullNAT))
+        let key = FlowKey.between("[2001:db8:ffff::1]:40000", "[2001:db8:80::80]:80")
+        #expect(bed.table.found(key) != nil)
+        #expect(bed.table.find(try widePacket(key), hash: bed.table.hash(key)) == nil)
+    }
+
+    private func widePacket(_ key: FlowKey) throws -> WidePlainPacket {
+        let builder = PacketBuilder.tcp(
+            from: Endpoint(key.source, key.sourcePort), to: Endpoint(key.destination, key.destinationPort), .ack)
+        let heap = HeapPacket(builder.frame())
+        return try withExtendedLifetime(heap) { try #require(WidePlainPacket(plainV6: heap.bytes)) }
     }
 }

@@ -5,7 +5,7 @@ import Wire
 @testable import Balancer
 
 /// A random FULLNAT connection within one family.
-private struct FullNATConnection {
+struct FullNATConnection {
     let bed = OneWorkerTable()
     let client: Endpoint
     let virtual: Endpoint

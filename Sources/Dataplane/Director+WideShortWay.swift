@@ -1,0 +1,41 @@
+import Balancer
+import Wire
+
+/// The short way of IPv6, by NAT or direct routing (`Director+ShortWay.swift`).
+extension Director {
+    /// Forward `frame`, of IPv6, whose hash in the table is `hash`. False: nothing was done, the packet is to go the long way.
+    @inline(never)
+    mutating func goWideShortWay(_ frame: inout Frame, hash: UInt64) -> Bool {
+        let bytes = frame.bytes
+        guard let packet = WidePlainPacket(plainV6: bytes),
+            EthernetHeader(unchecked: bytes).destination == routing.interface(frame.interface).mac,
+            Self.isOrdinary(frame.offload, WidePlainPacket.transportOffset, packet.checksumOffset),
+            !isOurs(packet.source), let found = table.find(packet, hash: hash)
+        else { return false }
+        let entry = found.entry
+        let destination = slots.destination(entry.destinationSlot)
+        // A request is one while its address is ours.
+        guard destination.isServing, !found.isRequest || isOurs(packet.destination),
+            let timeout = steadyTimeout(entry, destination, isTCP: packet.isTCP, isRequest: found.isRequest)
+        else { return false }
+        let route = routing.route(to: found.isRequest ? entry.wideDestination : packet.destination)
+        guard route.isUsable else { return false }
+        let egress = routing.interface(route.interface)
+        let neighbor = routing.neighbor(interface: route.interface, address: route.nextHop)
+        guard neighbor.isUsable, packet.length <= (route.mtu > 0 ? route.mtu : egress.mtu) else { return false }
+
+        // Nothing stops it from here on. Ethernet padding is cut.
+        frame.length = EthernetHeader.length &+ packet.length
+        frame.interface = route.interface
+        count(entry, destination, length: packet.length, isRequest: found.isRequest)
+        restart(entry, timeout)
+        if entry.method == .masquerading {
+            Masquerading.forward(bytes, packet, entry, frame.offload.checksumState, isRequest: found.isRequest)
+        } else {
+            IPv6Header(unchecked: bytes.dropping(EthernetHeader.length)).decrementHopLimit()
+        }
+        Ethernet.address(bytes, from: egress.mac, to: neighbor.mac)
+        leave(&frame, WidePlainPacket.transportOffset, packet.checksumOffset, isTCP: packet.isTCP)
+        return true
+    }
+}
