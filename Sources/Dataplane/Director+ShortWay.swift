@@ -55,10 +55,9 @@ extension Director {
         let bytes = frame.bytes
         let destination = slots.destination(entry.destinationSlot)
         let isFullNAT = shift != nil
-        // A request is one while its address is ours.
+        // A request is one while its address is ours, and a service that has real servers has its address.
         guard destination.isServing,
-            !isRequest || services.owns(IPAddress(v4: packet.destination))
-                || routing.isPlainLocal(packet.destination),
+            !isRequest || services.ownsVirtualAddresses || routing.isPlainLocal(packet.destination),
             let timeout = steadyTimeout(entry, destination, isTCP: packet.isTCP, isRequest: isRequest),
             let route = routing.plainRoute(
                 to: isRequest ? entry.plainDestination : isFullNAT ? entry.plainClient : packet.destination)

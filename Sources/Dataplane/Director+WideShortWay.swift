@@ -14,8 +14,9 @@ extension Director {
         else { return false }
         let entry = found.entry
         let destination = slots.destination(entry.destinationSlot)
-        // A request is one while its address is ours.
-        guard destination.isServing, !found.isRequest || isOurs(packet.destination),
+        // A request is one while its address is ours, and a service that has real servers has its address.
+        guard destination.isServing,
+            !found.isRequest || services.ownsVirtualAddresses || routing.isLocal(packet.destination),
             let timeout = steadyTimeout(entry, destination, isTCP: packet.isTCP, isRequest: found.isRequest)
         else { return false }
         let route = routing.route(to: found.isRequest ? entry.wideDestination : packet.destination)

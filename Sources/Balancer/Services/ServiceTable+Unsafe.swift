@@ -145,6 +145,11 @@ public final class ServiceTable: @unchecked Sendable {
     let mask: Int
     let addresses: UnsafeMutablePointer<IPAddress>
     let addressMask: Int
+    /// A bit for each of some classes of addresses, eight at least for each address that is owned: whether one of the class
+    /// is.
+    let addressClasses: UnsafeMutablePointer<UInt64>
+    /// Whether the virtual addresses of services are among these.
+    private(set) var ownsVirtualAddresses = true
     /// The real servers for NAT, shared with other snapshots.
     let servers: ServerDirectory
     /// Rules that mark packets, in order.
@@ -182,6 +187,7 @@ public final class ServiceTable: @unchecked Sendable {
         let owned = unsafe Self.addresses(of: blocks, whole + markedAddresses)
         unsafe addresses = owned.memory
         addressMask = unsafe owned.mask
+        unsafe addressClasses = Self.classes(of: addresses, mask: addressMask)
         var marks = false
         var anyPort = false
         var v4 = 0
@@ -229,7 +235,22 @@ public final class ServiceTable: @unchecked Sendable {
         return unsafe (memory, mask)
     }
 
+    /// The filter in front of `addresses`.
+    private static func classes(
+        of addresses: UnsafeMutablePointer<IPAddress>, mask: Int
+    ) -> UnsafeMutablePointer<UInt64> {
+        let words = (mask + 1) / ServiceLookupKey.addressesAWord
+        let memory = UnsafeMutablePointer<UInt64>.allocate(capacity: words)
+        unsafe memory.initialize(repeating: 0, count: words)
+        for place in 0...mask where unsafe addresses[place] != .anyV6 {
+            let number = unsafe ServiceLookupKey.addressClass(ServiceLookupKey.hash(addresses[place]), mask: mask)
+            unsafe memory[number >> 6] |= 1 << UInt64(number & 63)
+        }
+        return unsafe memory
+    }
+
     deinit {
+        unsafe addressClasses.deallocate()
         unsafe records.deallocate()
         unsafe index.deallocate()
         unsafe addresses.deallocate()
@@ -237,7 +258,11 @@ public final class ServiceTable: @unchecked Sendable {
     }
 
     /// Own no address from now on: before the table is published.
-    func disownAddresses() { unsafe addresses.update(repeating: .anyV6, count: addressMask + 1) }
+    func disownAddresses() {
+        ownsVirtualAddresses = false
+        unsafe addresses.update(repeating: .anyV6, count: addressMask + 1)
+        unsafe addressClasses.update(repeating: 0, count: (addressMask + 1) / ServiceLookupKey.addressesAWord)
+    }
 
     /// What the packet path reads.
     public var view: ServiceTableView { ServiceTableView(self) }
@@ -263,6 +288,15 @@ struct ServiceLookupKey: Equatable {
     static func hash(_ address: IPAddress) -> UInt64 {
         let mixed = (address.high ^ address.low) &* 0x9e37_79b9_7f4a_7c15
         return mixed ^ mixed >> 29
+    }
+
+    /// Places of the table of addresses for each word of its filter: four classes a place.
+    static let addressesAWord = 16
+
+    /// The class of an address by its hash, in a filter before a table of `mask + 1` places.
+    @inlinable @inline(__always)
+    static func addressClass(_ hash: UInt64, mask: Int) -> Int {
+        Int(truncatingIfNeeded: hash &>> 36) & (mask &<< 2 | 3)
     }
 
     @inlinable @inline(__always)

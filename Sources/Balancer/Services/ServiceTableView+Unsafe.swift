@@ -8,6 +8,9 @@ public struct ServiceTableView {
     @usableFromInline let mask: Int
     @usableFromInline let addresses: UnsafeMutablePointer<IPAddress>
     @usableFromInline let addressMask: Int
+    @usableFromInline let addressClasses: UnsafeMutablePointer<UInt64>
+    /// Whether virtual addresses are ours because there are services; if not, only those that the host has.
+    public let ownsVirtualAddresses: Bool
     @usableFromInline let servers: ServerDirectoryReference
     /// Whether there are services by firewall mark.
     public let hasMarks: Bool
@@ -35,6 +38,8 @@ public struct ServiceTableView {
         mask = table.mask
         unsafe addresses = table.addresses
         addressMask = table.addressMask
+        unsafe addressClasses = table.addressClasses
+        ownsVirtualAddresses = table.ownsVirtualAddresses
         servers = table.servers.reference
         hasMarks = table.hasMarks
         unsafe markRules = table.markRules
@@ -125,7 +130,11 @@ public struct ServiceTableView {
     /// Whether this is a virtual address of a service, or a local address of a pool.
     @inlinable @inline(__always)
     public func owns(_ address: IPAddress) -> Bool {
-        var place = Int(truncatingIfNeeded: ServiceLookupKey.hash(address)) & addressMask
+        let hash = ServiceLookupKey.hash(address)
+        // Most packets are asked about their sender: the filter stays in the near cache where the table does not.
+        let number = ServiceLookupKey.addressClass(hash, mask: addressMask)
+        guard unsafe addressClasses[number &>> 6] &>> UInt64(number & 63) & 1 != 0 else { return false }
+        var place = Int(truncatingIfNeeded: hash) & addressMask
         while true {
             let other = unsafe addresses[place]
             if other == .anyV6 { return false }
