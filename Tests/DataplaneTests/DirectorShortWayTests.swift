@@ -123,8 +123,8 @@ struct DirectorShortWayTests {
 
     // MARK: What goes which way
 
-    private func established() throws -> TestDirector {
-        let bed = try TestDirector()
+    private func established(onlyHostAddresses: Bool = false) throws -> TestDirector {
+        let bed = try TestDirector(hostOwnsVirtual: onlyHostAddresses, ownsAddresses: !onlyHostAddresses)
         try bed.serve(TestDirector.virtual, IPProtocol.tcp, ["10.0.2.11:80"])
         _ = bed.receive(TestDirector.request(.syn).frame())
         _ = bed.receive(TestDirector.reply([.syn, .ack]).frame(), interface: 1)
@@ -166,6 +166,18 @@ struct DirectorShortWayTests {
         try bed.engine.removeDestination(
             DestinationKey(address: .parse("10.0.2.11"), port: 80), of: Self.tcp)
         #expect(!bed.goesShort(Self.data), "its real server is gone")
+    }
+
+    /// With `run --only-host-addresses`, as when VRRP takes the address away while connections live.
+    @Test func anAddressThatTheHostLostIsNotOurs() throws {
+        let bed = try established(onlyHostAddresses: true)
+        _ = bed.receive(TestDirector.request(.ack).frame())
+        #expect(bed.goesShort(Self.data))
+        bed.releaseVirtual()
+        bed.begin()
+        #expect(!bed.goesShort(Self.data))
+        #expect(bed.receive(Self.data.frame()).isEmpty && bed.counters.total(.pass) == 1)
+        #expect(bed.goesShort(TestDirector.reply(.ack), interface: 1), "an answer is one still")
     }
 
     @Test func marksAreSetOnTheLongWay() throws {

@@ -157,6 +157,14 @@ final class TestDirector {
         snapshot = builder.build()
     }
 
+    /// Have the host without the virtual addresses of `hostOwnsVirtual`.
+    func releaseVirtual() {
+        let virtual = [Self.virtual.address, Self.virtualV6.address]
+        builder.interfaces[0].addresses.removeAll { virtual.contains($0.address) }
+        builder.routes.removeAll { $0.kind == .local && virtual.contains($0.destination) }
+        snapshot = builder.build()
+    }
+
     /// Mark packets by one more rule. False when there is no room.
     func mark(_ rule: MarkRule) -> Bool { (try? engine.addMark(rule)) != nil }
 

@@ -162,8 +162,8 @@ public final class Engine: @unchecked Sendable {
                 order.map(\.block), servers: servers, locals: Array(locals.values), hostPool: hostPool,
                 ownServerPool: ownServerPool,
                 markRules: markRules,
-                markedAddresses: markRules.isEmpty ? [] : markedAddresses))
-        if !configuration.ownsAddresses { current.table.disownAddresses() }
+                markedAddresses: markRules.isEmpty ? [] : markedAddresses,
+                ownsAddresses: configuration.ownsAddresses))
         unsafe published.pointee.store(current.view, ordering: .sequentiallyConsistent)
         retired.append((old, table.epoch))
         noteUnlistedLocals()

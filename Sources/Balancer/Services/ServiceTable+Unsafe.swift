@@ -149,7 +149,7 @@ public final class ServiceTable: @unchecked Sendable {
     /// is.
     let addressClasses: UnsafeMutablePointer<UInt64>
     /// Whether the virtual addresses of services are among these.
-    private(set) var ownsVirtualAddresses = true
+    let ownsVirtualAddresses: Bool
     /// The real servers for NAT, shared with other snapshots.
     let servers: ServerDirectory
     /// Rules that mark packets, in order.
@@ -165,12 +165,13 @@ public final class ServiceTable: @unchecked Sendable {
     let ownServerPool: LocalPool?
 
     /// A snapshot of `blocks`, whose real servers `servers` has, with the local addresses that they or entries use;
-    /// `markedAddresses` are what mark rules make ours.
+    /// `markedAddresses` are what mark rules make ours. Without `ownsAddresses` none of all these addresses is.
     init(
         _ blocks: [ServiceBlock], servers: ServerDirectory, locals: [LocalAddress] = [], hostPool: LocalPool? = nil,
         ownServerPool: LocalPool? = nil,
         markRules: [MarkRule] = [],
-        markedAddresses: [IPAddress] = []
+        markedAddresses: [IPAddress] = [],
+        ownsAddresses: Bool = true
     ) {
         self.blocks = blocks
         self.locals = LocalDirectory(locals)
@@ -184,7 +185,8 @@ public final class ServiceTable: @unchecked Sendable {
         unsafe index.initialize(repeating: 0, count: size)
         let ours = locals.filter(\.isOwned)
         let whole = ours.filter { !$0.isOfHost }.map(\.address)
-        let owned = unsafe Self.addresses(of: blocks, whole + markedAddresses)
+        ownsVirtualAddresses = ownsAddresses
+        let owned = unsafe Self.addresses(of: ownsAddresses ? blocks : [], ownsAddresses ? whole + markedAddresses : [])
         unsafe addresses = owned.memory
         addressMask = unsafe owned.mask
         unsafe addressClasses = Self.classes(of: addresses, mask: addressMask)
@@ -255,13 +257,6 @@ public final class ServiceTable: @unchecked Sendable {
         unsafe index.deallocate()
         unsafe addresses.deallocate()
         unsafe markRules.deallocate()
-    }
-
-    /// Own no address from now on: before the table is published.
-    func disownAddresses() {
-        ownsVirtualAddresses = false
-        unsafe addresses.update(repeating: .anyV6, count: addressMask + 1)
-        unsafe addressClasses.update(repeating: 0, count: (addressMask + 1) / ServiceLookupKey.addressesAWord)
     }
 
     /// What the packet path reads.

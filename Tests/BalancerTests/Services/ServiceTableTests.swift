@@ -84,6 +84,19 @@ import Wire
         }
     }
 
+    /// `run --only-host-addresses`: no virtual address is ours, and no filter lets one through.
+    @Test(arguments: [true, false]) func ownsVirtualAddressesWhereTold(owns: Bool) throws {
+        let engine = Engine(
+            EngineConfiguration(
+                entries: 64, services: 8, destinations: 8, secret: HashSecret(1, 2), ownsAddresses: owns))
+        let endpoint: Endpoint = "203.0.113.80:80"
+        try engine.addService(EngineBed.service(endpoint))
+        withExtendedLifetime(engine) {
+            let view = engine.serviceTable
+            #expect(view.owns(endpoint.address) == owns && view.ownsVirtualAddresses == owns)
+        }
+    }
+
     /// Only real servers in NAT can send strays.
     @Test func knowsTheServersOfNAT() throws {
         let bed = EngineBed()
