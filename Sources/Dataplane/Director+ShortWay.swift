@@ -12,21 +12,21 @@ extension Director {
     @inline(__always)
     var hasShortWay: Bool { !isTraced && services.markCount == 0 && !services.hasMarks }
 
-    /// Forward `frame`, of IPv4, whose hash in the table is `hash`. False: nothing was done, the packet is to go the long
-    /// way.
+    /// Forward `frame`, of IPv4, whose entry a glimpse of its hash showed. False: nothing was done, the packet is to go the
+    /// long way.
     @inline(never)
-    mutating func goShortWay(_ frame: inout Frame, hash: UInt64) -> Bool {
+    mutating func goShortWay(_ frame: inout Frame, _ glimpse: Glimpse) -> Bool {
         let bytes = frame.bytes
         guard let packet = PlainPacket(plainV4: bytes),
-            EthernetHeader(unchecked: bytes).destination == routing.interface(frame.interface).mac,
+            EthernetHeader(unchecked: bytes).isTo(routing.interface(frame.interface).mac),
             Self.isOrdinary(frame.offload, PlainPacket.transportOffset, packet.checksumOffset),
-            !routing.isPlainLocal(packet.source), !services.owns(IPAddress(v4: packet.source)),
-            let found = table.find(packet, hash: hash)
+            let entry = table.find(packet, glimpse),
+            !routing.isPlainLocal(packet.source), !services.owns(IPAddress(v4: packet.source))
         else { return false }
         // Functions of their own, since the inliner ends in the midst of one that does all of it.
-        return found.entry.isFullNAT
-            ? goShortWayByFullNAT(&frame, packet, found.entry, isRequest: found.isRequest)
-            : goShortWayByNAT(&frame, packet, found.entry, isRequest: found.isRequest)
+        return entry.isFullNAT
+            ? goShortWayByFullNAT(&frame, packet, entry, isRequest: glimpse.isRequest)
+            : goShortWayByNAT(&frame, packet, entry, isRequest: glimpse.isRequest)
     }
 
     /// Go on with a packet by NAT or direct routing.
@@ -59,19 +59,16 @@ extension Director {
         guard destination.isServing,
             !isRequest || services.ownsVirtualAddresses || routing.isPlainLocal(packet.destination),
             let timeout = steadyTimeout(entry, destination, isTCP: packet.isTCP, isRequest: isRequest),
-            let route = routing.plainRoute(
-                to: isRequest ? entry.plainDestination : isFullNAT ? entry.plainClient : packet.destination)
-        else { return false }
-        let egress = routing.interface(route.interface)
-        let neighbor = routing.neighbor(interface: route.interface, address: IPAddress(v4: route.nextHop))
-        // A NAT server whose reply leaves where it came in may have to be told of another router.
-        guard neighbor.isUsable, packet.length <= (route.mtu > 0 ? route.mtu : egress.mtu),
-            isRequest || isFullNAT || route.interface != frame.interface
+            let hop = hop(
+                to: isRequest ? entry.plainDestination : isFullNAT ? entry.plainClient : packet.destination),
+            packet.length <= Int(hop.mtu),
+            // A NAT server whose reply leaves where it came in may have to be told of another router.
+            isRequest || isFullNAT || Int(hop.interface) != frame.interface
         else { return false }
 
         // Nothing stops it from here on. Ethernet padding is cut.
         frame.length = EthernetHeader.length &+ packet.length
-        frame.interface = route.interface
+        frame.interface = Int(hop.interface)
         count(entry, destination, length: packet.length, isRequest: isRequest)
         restart(entry, timeout)
         if let shift {
@@ -81,10 +78,18 @@ extension Director {
         } else {
             IPv4Header(unchecked: bytes.dropping(EthernetHeader.length)).decrementTimeToLive()
         }
-        Ethernet.address(bytes, from: egress.mac, to: neighbor.mac)
+        bytes.store(hop.head, 0)
+        bytes.store(hop.tail, 8)
         leave(&frame, PlainPacket.transportOffset, packet.checksumOffset, isTCP: packet.isTCP)
         return true
     }
+
+    /// The way to an address; nil: there is none that needs no thought.
+    @inline(__always)
+    private mutating func hop(to address: UInt32) -> CachedHop? { hops.hop(to: address) ?? learnHop(address) }
+
+    @inline(never)
+    private mutating func learnHop(_ address: UInt32) -> CachedHop? { hops.learn(address, routing) }
 
     // MARK: In common with IPv6
 
@@ -103,9 +108,11 @@ extension Director {
     /// Give an entry its time anew.
     @inline(__always)
     mutating func restart(_ entry: ConnectionEntry, _ timeout: Tick) {
+        let old = entry.deadline
         entry.timeout = timeout
         entry.deadline = now &+ timeout
-        expiry.deadlineChanged(entry)
+        // The wheel looks at an entry at its deadline or before: a later one needs no look at the part that the timer has.
+        if Ticks.isBefore(now &+ timeout, old) { expiry.deadlineChanged(entry) }
     }
 
     /// Whether the frame is no super-frame, and its checksum complete or partial in the packet's own header.
@@ -124,6 +131,8 @@ extension Director {
         let word = entry.stateWord
         let relevant =
             EntryFlags.removed.rawValue | EntryFlags.active.rawValue | (isRequest ? 0 : EntryFlags.noOutput.rawValue)
+        // A server's datagram assures its template.
+        let unanswered = relevant | (isRequest ? 0 : EntryFlags.controlled.rawValue)
         let own: Tick
         let setting: Tick
         if isTCP {
@@ -132,8 +141,7 @@ extension Director {
             own = destination.tcpTimeout(established)
             setting = settings.tcpTimeout(established)
         } else {
-            // A server's datagram assures its template.
-            guard word & relevant == 0, isRequest || entry.control == nil else { return nil }
+            guard word & unanswered == 0 else { return nil }
             own = destination.udpTimeout
             setting = settings.udpTimeout
         }

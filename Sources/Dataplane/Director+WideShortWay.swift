@@ -3,23 +3,24 @@ import Wire
 
 /// The short way of IPv6, by NAT or direct routing (`Director+ShortWay.swift`).
 extension Director {
-    /// Forward `frame`, of IPv6, whose hash in the table is `hash`. False: nothing was done, the packet is to go the long way.
+    /// Forward `frame`, of IPv6, whose entry a glimpse of its hash showed. False: nothing was done, the packet is to go the
+    /// long way.
     @inline(never)
-    mutating func goWideShortWay(_ frame: inout Frame, hash: UInt64) -> Bool {
+    mutating func goWideShortWay(_ frame: inout Frame, _ glimpse: Glimpse) -> Bool {
         let bytes = frame.bytes
         guard let packet = WidePlainPacket(plainV6: bytes),
-            EthernetHeader(unchecked: bytes).destination == routing.interface(frame.interface).mac,
+            EthernetHeader(unchecked: bytes).isTo(routing.interface(frame.interface).mac),
             Self.isOrdinary(frame.offload, WidePlainPacket.transportOffset, packet.checksumOffset),
-            !isOurs(packet.source), let found = table.find(packet, hash: hash)
+            let entry = table.find(packet, glimpse), !isOurs(packet.source)
         else { return false }
-        let entry = found.entry
+        let isRequest = glimpse.isRequest
         let destination = slots.destination(entry.destinationSlot)
         // A request is one while its address is ours, and a service that has real servers has its address.
         guard destination.isServing,
-            !found.isRequest || services.ownsVirtualAddresses || routing.isLocal(packet.destination),
-            let timeout = steadyTimeout(entry, destination, isTCP: packet.isTCP, isRequest: found.isRequest)
+            !isRequest || services.ownsVirtualAddresses || routing.isLocal(packet.destination),
+            let timeout = steadyTimeout(entry, destination, isTCP: packet.isTCP, isRequest: isRequest)
         else { return false }
-        let route = routing.route(to: found.isRequest ? entry.wideDestination : packet.destination)
+        let route = routing.route(to: isRequest ? entry.wideDestination : packet.destination)
         guard route.isUsable else { return false }
         let egress = routing.interface(route.interface)
         let neighbor = routing.neighbor(interface: route.interface, address: route.nextHop)
@@ -28,10 +29,10 @@ extension Director {
         // Nothing stops it from here on. Ethernet padding is cut.
         frame.length = EthernetHeader.length &+ packet.length
         frame.interface = route.interface
-        count(entry, destination, length: packet.length, isRequest: found.isRequest)
+        count(entry, destination, length: packet.length, isRequest: isRequest)
         restart(entry, timeout)
         if entry.method == .masquerading {
-            Masquerading.forward(bytes, packet, entry, frame.offload.checksumState, isRequest: found.isRequest)
+            Masquerading.forward(bytes, packet, entry, frame.offload.checksumState, isRequest: isRequest)
         } else {
             IPv6Header(unchecked: bytes.dropping(EthernetHeader.length)).decrementHopLimit()
         }

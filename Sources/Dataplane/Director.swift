@@ -35,6 +35,8 @@ public struct Director: ~Copyable {
     var isTraced = false
     /// Packets that went the short way.
     var wentShortWay: UInt64 = 0
+    let glimpses = Glimpses()
+    var hops = HopCache()
     private var facts = DecisionTrace()
 
     var expiry: Expiry
@@ -96,6 +98,7 @@ public struct Director: ~Copyable {
         flushEnd = 0
         random = seed
         self.now = now
+        hops.follow(routing.serial)
     }
 
     // MARK: A batch
@@ -115,6 +118,7 @@ public struct Director: ~Copyable {
     public mutating func begin(now: Tick, routing: RoutingView) -> Bool {
         self.now = now
         self.routing = routing
+        hops.follow(routing.serial)
         expiry.reclaim(epoch: participant.quiesce())
         services = engine.services
         var budget = expiry.begin()
@@ -133,20 +137,22 @@ public struct Director: ~Copyable {
         @_noAllocation @_noLocks
     #endif
     public mutating func process(_ frames: UnsafeMutableBufferPointer<Frame>, from first: Int = 0) -> Int {
-        var hashes = InlineArray<64, UInt64>(repeating: 0)
+        let takesV4 = hasShortWay && services.countV4 > 0
+        let takesV6 = hasShortWay && services.countV6 > 0
         var index = first
         while index < frames.count {
             let begin = index
-            let end = min(frames.count, index &+ Self.prefetched)
-            let wide = unsafe prefetch(frames, begin, end, &hashes)
+            let end = min(frames.count, begin &+ Glimpses.count)
+            let wide = unsafe look(frames, begin, end)
+            let short = (takesV4 ? ~wide : 0) | (takesV6 ? wide : 0)
             while index < end {
                 guard outbox.hasRoom else { return index }
                 counters.countReceived()
                 let place = index &- begin
-                let hash = hashes[place]
-                if unsafe hash == 0
+                let glimpse = glimpses[place]
+                if unsafe !glimpse.isOfOne || short &>> UInt64(place) & 1 == 0
                     || !(wide &>> UInt64(place) & 1 == 0
-                        ? goShortWay(&frames[index], hash: hash) : goWideShortWay(&frames[index], hash: hash))
+                        ? goShortWay(&frames[index], glimpse) : goWideShortWay(&frames[index], glimpse))
                 {
                     unsafe receive(&frames[index])
                 }
@@ -156,18 +162,12 @@ public struct Director: ~Copyable {
         return index
     }
 
-    /// Frames whose entries are asked for ahead.
-    private static var prefetched: Int { 64 }
-
     /// Ask the cache for what the frames will need: the lines of the hash of all of them, then the entries these name, then
     /// the state of their destinations and the counters: with thousands of services these are not in the near caches.
-    /// - Parameter hashes: set to the frames' hashes; 0 of a frame that has no short way: it is anything but plain, or has no
-    ///   entry as yet.
+    /// `glimpses` are of nothing where a frame has no short way: it is anything but plain, or has no entry as yet.
     /// - Returns: which frames are IPv6's, a bit each.
     @inline(__always)
-    private func prefetch(
-        _ frames: UnsafeMutableBufferPointer<Frame>, _ first: Int, _ end: Int, _ hashes: inout InlineArray<64, UInt64>
-    ) -> UInt64 {
+    private func look(_ frames: UnsafeMutableBufferPointer<Frame>, _ first: Int, _ end: Int) -> UInt64 {
         var others: UInt64 = 0
         for index in first..<end {
             var hash: UInt64 = 0
@@ -177,42 +177,42 @@ public struct Director: ~Copyable {
             } else {
                 others |= 1 &<< UInt64(index &- first)
             }
-            hashes[index &- first] = hash
+            glimpses[index &- first] = .of(hash)
         }
-        let wide = unsafe others == 0 ? 0 : Self.prefetchWide(frames, first, others, table, &hashes)
-        var entries = InlineArray<64, UInt32>(repeating: 0)
+        let wide = unsafe others == 0 ? 0 : Self.lookWide(frames, first, others, table, glimpses)
         for place in 0..<(end &- first) {
-            entries[place] = table.prefetchEntry(hashes[place])
-            if entries[place] == 0 { hashes[place] = 0 }
+            let hash = glimpses[place].hash
+            if hash != 0 { glimpses[place] = table.glimpse(hash) }
         }
-        for place in 0..<(end &- first) where entries[place] != 0 {
-            let entry = table.entry(entries[place] &- 1)
-            slots.prefetchDestination(entry.destinationSlot)
-            destinationRow.prefetch(entry.destinationSlot)
-            serviceRow.prefetch(entry.serviceSlot)
+        for place in 0..<(end &- first) {
+            let glimpse = glimpses[place]
+            guard glimpse.isOfOne else { continue }
+            let slot = table.entry(glimpse.index).destinationSlot
+            slots.prefetchDestination(slot)
+            destinationRow.prefetch(slot)
+        }
+        for place in 0..<(end &- first) {
+            let glimpse = glimpses[place]
+            guard glimpse.isOfOne else { continue }
+            serviceRow.prefetch(slots.destination(table.entry(glimpse.index).destinationSlot).serviceSlot)
         }
         // Bit by bit, as most batches have none of these.
         var left = wide
         while left != 0 {
             let place = left.trailingZeroBitCount
             left &= left &- 1
-            if entries[place] != 0 { table.prefetchWide(entries[place] &- 1) }
-        }
-        left = hasShortWay ? (services.countV4 > 0 ? 0 : ~wide) | (services.countV6 > 0 ? 0 : wide) : ~0
-        while left != 0 {
-            hashes[left.trailingZeroBitCount] = 0
-            left &= left &- 1
+            if glimpses[place].isOfOne { table.prefetchWide(glimpses[place].index) }
         }
         return wide
     }
 
-    /// The first step of `prefetch` for IPv6; apart, so that batches without keep their registers.
+    /// The first step of `look` for IPv6; apart, so that batches without keep their registers.
     /// - Parameter others: frames that are no plain IPv4, a bit each.
     /// - Returns: which of them are plain IPv6, likewise.
     @inline(never)
-    private static func prefetchWide(
+    private static func lookWide(
         _ frames: UnsafeMutableBufferPointer<Frame>, _ first: Int, _ others: UInt64, _ table: ConnectionTable,
-        _ hashes: inout InlineArray<64, UInt64>
+        _ glimpses: borrowing Glimpses
     ) -> UInt64 {
         var wide: UInt64 = 0
         var left = others
@@ -220,8 +220,9 @@ public struct Director: ~Copyable {
             let place = left.trailingZeroBitCount
             left &= left &- 1
             guard let key = unsafe Classify.plainV6(frames[first &+ place].bytes) else { continue }
-            hashes[place] = table.hash(key)
-            table.prefetch(hashes[place])
+            let hash = table.hash(key)
+            table.prefetch(hash)
+            glimpses[place] = .of(hash)
             wide |= 1 &<< UInt64(place)
         }
         return wide

@@ -13,6 +13,17 @@ import Wire
         }
     }
 
+    @Test func saysWhetherItGoesToAnAddress() {
+        let destination = MACAddress(bits: 0x0200_0000_0101)
+        for other: UInt64 in [0x0200_0000_0101, 0x0200_0000_0102, 0x0300_0000_0101, 0] {
+            HeapPacket.with([UInt8](repeating: 0xff, count: 14)) {
+                let header = EthernetHeader(unchecked: $0)
+                header.destination = destination
+                #expect(header.isTo(MACAddress(bits: other)) == (other == destination.bits))
+            }
+        }
+    }
+
     @Test func fieldsAreWritten() {
         let written = HeapPacket.changing([UInt8](repeating: 0, count: 14)) { bytes in
             let header = EthernetHeader(unchecked: bytes)

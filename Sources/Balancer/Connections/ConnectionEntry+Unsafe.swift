@@ -87,6 +87,9 @@ public struct EntryFlags: Bits, Sendable, BitwiseCopyable {
     /// A template that no lookup finds any more, though its time is not up; listed with ports 65535.
     @inlinable @inline(__always)
     public static var renamed: EntryFlags { EntryFlags(rawValue: 0x4000) }
+    /// Controlled by a template.
+    @inlinable @inline(__always)
+    public static var controlled: EntryFlags { EntryFlags(rawValue: 0x8_0000) }
 }
 
 /// The part of an entry that each packet touches: one cache line of 64 bytes.

@@ -87,30 +87,6 @@ public struct ConnectionTable {
     @inlinable @inline(__always)
     public func prefetch(_ hash: UInt64) { unsafe CPrefetch_line(lines + home(hash)) }
 
-    /// Ask the cache for the entry that `hash` probably means. The line itself should be in the cache by now.
-    /// - Returns: its index plus one; 0: none.
-    @inlinable @inline(__always)
-    public func prefetchEntry(_ hash: UInt64) -> UInt32 {
-        let line = home(hash)
-        // Acquiring, since the caller reads the entry: it is not made anew before the reader's next quiescent point.
-        var live = unsafe lines[line].word.load(ordering: .acquiring) & TableLine.homeMask
-        let tag = UInt64(truncatingIfNeeded: UInt32(truncatingIfNeeded: hash))
-        while live != 0 {
-            let position = live.trailingZeroBitCount
-            let value = unsafe slot(line, position).pointee.load(ordering: .acquiring)
-            if value >> 32 == tag {
-                let number = UInt32(truncatingIfNeeded: value) & 0x7fff_ffff
-                if number > 0 {
-                    unsafe CPrefetch_line(hot + Int(number &- 1))
-                    unsafe CPrefetch_line(cold + Int(number &- 1))
-                }
-                return number
-            }
-            live &= live &- 1
-        }
-        return 0
-    }
-
     /// The entry whose request or reply key is `key`: a reply goes before a request, the newest of several replies
     /// before older ones, as the kernel looks them up. Wait-free.
     #if !DEBUG

@@ -158,6 +158,7 @@ extension ConnectionEntry {
     public func control(by template: ConnectionEntry) {
         template.addControlled()
         control = template.index
+        set(.controlled)
     }
 
     /// A template has seen one of its connections answered (kernel: `IP_VS_CTPL_S_ASSURED`).

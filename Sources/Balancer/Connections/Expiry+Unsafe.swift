@@ -30,6 +30,10 @@ public struct Expiry: ~Copyable {
     let inboxes: UnsafeMutablePointer<InboxLine>
     /// The first slot (in wheel time) not yet emptied.
     var position: Tick
+    /// Where `soonestEmbryonic` goes on: the slots before have no embryonic entry, or were passed over.
+    private var embryonicFrom: Tick
+    /// Whether entries of those slots were left out, since there were too many.
+    private var hasPassedOver = false
     /// Removed entries that wait for their grace period, by the epoch they were buried in, modulo three.
     var limbo = (Grave(), Grave(), Grave())
 
@@ -41,6 +45,7 @@ public struct Expiry: ~Copyable {
         unsafe heads.initialize(repeating: 0, count: Int(Self.slots))
         unsafe self.inboxes = inboxes.lines
         position = now >> Self.shift
+        embryonicFrom = position
     }
 
     deinit { unsafe heads.deallocate() }
@@ -115,6 +120,12 @@ public struct Expiry: ~Copyable {
         entry.timerNext = head
         if head != 0 { table.entry(head &- 1).timerPrevious = entry.index &+ 1 }
         unsafe heads[slot] = entry.index &+ 1
+        if Self.isSooner(at, embryonicFrom), entry.isEmbryonic { embryonicFrom = at }
+    }
+
+    /// Whether one slot in wheel time comes before another.
+    private static func isSooner(_ slot: Tick, _ other: Tick) -> Bool {
+        Int32(bitPattern: (slot &- other) &<< Self.shift) < 0
     }
 
     mutating func unlink(_ entry: ConnectionEntry) {
@@ -238,27 +249,37 @@ public struct Expiry: ~Copyable {
     }
 
     /// The TCP entry without a completed handshake that is armed soonest, which is the oldest; at most `most` entries are
-    /// looked at. For making room.
+    /// looked at, and the next call goes on there. Of a slot with more than that the oldest may be passed over. For making
+    /// room.
     #if !DEBUG
         @_noAllocation @_noLocks
     #endif
-    public func soonestEmbryonic(most: Int) -> ConnectionEntry? {
+    public mutating func soonestEmbryonic(most: Int) -> ConnectionEntry? {
         var looked = 0
-        var slot = position
         let end = position &+ Self.slots
-        while slot != end {
-            var next = unsafe heads[Int(slot & (Self.slots &- 1))]
+        if Self.isSooner(embryonicFrom, position) { embryonicFrom = position }
+        while embryonicFrom != end, looked < most {
+            let before = looked
+            var next = unsafe heads[Int(embryonicFrom & (Self.slots &- 1))]
             // The newest of a slot is linked first: its oldest is the last that is seen.
             var found: ConnectionEntry?
-            while next != 0 {
-                guard looked < most else { return found }
+            while next != 0, looked < most {
                 looked &+= 1
                 let entry = table.entry(next &- 1)
                 if entry.isEmbryonic { found = entry }
                 next = entry.timerNext
             }
             if let found { return found }
-            slot &+= 1
+            if next != 0 {
+                // The next call has a whole look at it, unless this was one.
+                guard before == 0 else { return nil }
+                hasPassedOver = true
+            }
+            embryonicFrom &+= 1
+        }
+        if embryonicFrom == end, hasPassedOver {
+            hasPassedOver = false
+            embryonicFrom = position
         }
         return nil
     }

@@ -1,4 +1,10 @@
+import Synchronization
 public import Wire
+
+/// Numbers snapshots. Control side.
+private enum RoutingSerial {
+    static let last = Atomic<UInt64>(0)
+}
 
 /// All the packet path knows of the network, at one moment: interfaces, routes and neighbours. Immutable.
 ///
@@ -29,7 +35,8 @@ public final class RoutingSnapshot: @unchecked Sendable {
         view = unsafe RoutingView(
             routes: routes.view, neighbors: neighbors.view,
             interfaces: copyToMemory(interfaces.map(InterfaceFacts.init)),
-            interfaceCount: interfaces.count)
+            interfaceCount: interfaces.count,
+            serial: RoutingSerial.last.wrappingAdd(1, ordering: .relaxed).newValue)
     }
 
     deinit { unsafe view.interfaces.deallocate() }
@@ -66,15 +73,18 @@ public struct RoutingView: @unchecked Sendable {
     @usableFromInline let interfaces: UnsafeMutablePointer<InterfaceFacts>
     /// How many interfaces there are; slots count from 0.
     public let interfaceCount: Int
+    /// A number that no other snapshot of this process has.
+    public let serial: UInt64
 
     init(
         routes: RouteTableView, neighbors: NeighborTableView, interfaces: UnsafeMutablePointer<InterfaceFacts>,
-        interfaceCount: Int
+        interfaceCount: Int, serial: UInt64
     ) {
         self.routes = routes
         self.neighbors = neighbors
         unsafe self.interfaces = unsafe interfaces
         self.interfaceCount = interfaceCount
+        self.serial = serial
     }
 
     /// Where packets for `address` go.

@@ -158,7 +158,55 @@ import Wire
         _ = try #require(bed.add(.numbered(1000, state: TCPState.synReceived.rawValue), timeout: 15_000))
         let near = bed.expiry.soonestEmbryonic(most: 256)
         #expect(near == nil)
-        let far = bed.expiry.soonestEmbryonic(most: 512)
+        // The next call goes on behind what was looked at.
+        let far = bed.expiry.soonestEmbryonic(most: 256)
         #expect(far != nil)
+    }
+
+    /// Datagrams' entries, which end sooner, do not hide half-open ones: what was looked at in vain is not looked at again.
+    @Test func entriesThatEndSoonerHideNothing() throws {
+        let bed = OneWorkerTable(entries: 8192)
+        let half = TCPState.synReceived.rawValue
+        var embryonic: [UInt32] = []
+        for number in 0..<200 {
+            bed.now = Tick(number)
+            for other in 0..<20 {
+                let fields = EntryFields.numbered(1000 + number * 20 + other, state: TCPState.established.rawValue)
+                _ = try #require(bed.add(fields, timeout: 1250))
+            }
+            embryonic.append(try #require(bed.add(.numbered(number, state: half), timeout: 7500)).index)
+        }
+        var misses = 0
+        for expected in embryonic {
+            var candidate = bed.expiry.soonestEmbryonic(most: 256)
+            while candidate == nil, misses < 40 {
+                misses += 1
+                candidate = bed.expiry.soonestEmbryonic(most: 256)
+            }
+            let victim = try #require(candidate)
+            #expect(victim.index == expected)
+            bed.end(victim)
+        }
+        #expect(misses > 10 && misses < 40, "4,000 entries of others, 256 at a time at most")
+        // One that ends sooner than any is found at once.
+        let new = try #require(bed.add(.numbered(9000, state: half), timeout: 500))
+        let found = bed.expiry.soonestEmbryonic(most: 256)
+        #expect(found?.index == new.index)
+    }
+
+    /// A slot with too many entries is come back to when there is nothing else.
+    @Test func whatWasPassedOverIsLookedAtAgain() throws {
+        let bed = OneWorkerTable(entries: 1024)
+        let embryonic = try #require(bed.add(.numbered(0, state: TCPState.synReceived.rawValue), timeout: 500))
+        let established = TCPState.established.rawValue
+        var others: [ConnectionEntry] = []
+        for number in 1..<300 { others.append(try #require(bed.add(.numbered(number, state: established), timeout: 500))) }
+        for _ in 0..<2 {
+            let hidden = bed.expiry.soonestEmbryonic(most: 256)
+            #expect(hidden == nil)
+        }
+        for entry in others { bed.end(entry) }
+        let found = bed.expiry.soonestEmbryonic(most: 256)
+        #expect(found?.index == embryonic.index)
     }
 }
