@@ -15,6 +15,19 @@ int CLinuxNet_poll(struct pollfd *descriptors, unsigned int count, int64_t nanos
     return ready;
 }
 
+int CLinuxNet_pollBusily(struct pollfd *descriptors, unsigned int count, int64_t nanoseconds) {
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do {
+        int ready = CLinuxNet_poll(descriptors, count, 0);
+        if (ready != 0) {
+            return ready;
+        }
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - start.tv_sec) * 1000000000 + (now.tv_nsec - start.tv_nsec) < nanoseconds);
+    return 0;
+}
+
 int CLinuxNet_openEvent(void) {
     int descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return descriptor < 0 ? -errno : descriptor;

@@ -33,7 +33,8 @@ public struct WorkerConfiguration: Sendable {
     }
 }
 
-/// A pinned thread that moves frames between ports through a director. Busy while frames come, asleep in `poll` otherwise.
+/// A pinned thread that moves frames between ports through a director. Busy while frames come; else it looks for more
+/// for a moment where that pays (`BusyPolling`), and sleeps in `poll`.
 @safe
 public final class Worker: @unchecked Sendable {
     /// How frames ended at this worker.
@@ -75,10 +76,12 @@ public final class Worker: @unchecked Sendable {
     deinit { close(event) }
 
     /// Milliseconds of the monotonic clock, the one that workers and the control side share.
-    public static var milliseconds: UInt64 {
+    public static var milliseconds: UInt64 { UInt64(nanoseconds) / 1_000_000 }
+
+    private static var nanoseconds: Int64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
     // MARK: From other threads
@@ -161,21 +164,17 @@ public final class Worker: @unchecked Sendable {
             unsafe frames.deallocate()
             unsafe sorted.deallocate()
         }
-        var descriptors = ports.compactMap { port in
-            port.descriptor.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        }
-        descriptors.append(pollfd(fd: event, events: Int16(POLLIN), revents: 0))
+        var waiting = Waiting(ports, event: event)
         var explained: (left: Int, receive: @Sendable (ExplainedPacket) -> Void)?
         director.resume()
         while !isStopping.load(ordering: .acquiring) {
             let isBehind = director.begin(now: Self.tick, routing: routing.view)
             if hasRequests.exchange(false, ordering: .acquiring) { handleRequests(&director, &explained) }
             unsafe send(&director, sorted)
-            var isIdle = true
-            for (slot, port) in ports.enumerated() {
+            for (slot, port) in ports.enumerated() where waiting.asked.contains(slot) {
                 let count = unsafe port.receive(into: frames)
                 guard count > 0 else { continue }
-                isIdle = false
+                waiting.asked.gave(slot, count: count)
                 for place in 0..<count { unsafe frames[place].interface = slot }
                 if explained != nil {
                     unsafe explain(
@@ -191,7 +190,7 @@ public final class Worker: @unchecked Sendable {
                 }
             }
             resolveNeighbors(&director)
-            if isIdle, !isBehind { wait(&director, &descriptors) }
+            if waiting.asked.isQuiet, !isBehind { wait(&director, &waiting) } else { waiting.asked.all() }
         }
         director.rest()
     }
@@ -224,16 +223,42 @@ public final class Worker: @unchecked Sendable {
         if slot == ports.count, let hostPort { hostPort } else { ports[slot] }
     }
 
-    private func wait(_ director: inout Director, _ descriptors: inout [pollfd]) {
+    /// What the thread waits with: the descriptors of the ports that have one, of which port each is, and its event's.
+    private struct Waiting {
+        var descriptors: [pollfd] = []
+        var slots: [Int] = []
+        var asked: AskedPorts
+        var busy = BusyPolling()
+
+        init(_ ports: [any Port], event: Int32) {
+            asked = AskedPorts(ports)
+            for (slot, port) in ports.enumerated() {
+                guard let descriptor = port.descriptor else { continue }
+                descriptors.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+                slots.append(slot)
+            }
+            descriptors.append(pollfd(fd: event, events: Int16(POLLIN), revents: 0))
+        }
+    }
+
+    private func wait(_ director: inout Director, _ waiting: inout Waiting) {
         director.rest()
         // Long enough to sleep, short enough that an entry ends on time.
         let milliseconds: Int64 = engine.table.count > 0 || director.neighborQueue.count > 0 ? 32 : 250
-        let count = UInt32(descriptors.count)
-        unsafe descriptors.withUnsafeMutableBufferPointer { buffer in
+        let began = Self.nanoseconds
+        let isBusy = waiting.busy.isWorthwhile(at: began)
+        let count = UInt32(waiting.descriptors.count)
+        unsafe waiting.descriptors.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return }
+            if isBusy, unsafe CLinuxNet_pollBusily(base, count, BusyPolling.longest) > 0 { return }
             _ = unsafe CLinuxNet_poll(base, count, milliseconds * 1_000_000)
         }
-        if descriptors[descriptors.count - 1].revents != 0 { CLinuxNet_clearEvent(event) }
+        waiting.busy.waited(Self.nanoseconds - began)
+        if waiting.descriptors[waiting.descriptors.count - 1].revents != 0 { CLinuxNet_clearEvent(event) }
+        waiting.asked.onlyNamed()
+        for (place, slot) in waiting.slots.enumerated() where waiting.descriptors[place].revents != 0 {
+            waiting.asked.name(slot)
+        }
         director.resume()
     }
 

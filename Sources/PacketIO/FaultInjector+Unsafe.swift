@@ -72,6 +72,8 @@ public final class FaultInjector: Port {
     public var statistics: PortStatistics { base.statistics }
     /// The wrapped port's.
     public var descriptor: Int32? { base.descriptor }
+    /// The wrapped port's.
+    public var isFreeToAsk: Bool { base.isFreeToAsk }
 
     /// Receive from the wrapped port, with faults. May be 0 although frames came: all were lost.
     public func receive(into frames: UnsafeMutableBufferPointer<Frame>) -> Int {

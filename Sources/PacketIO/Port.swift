@@ -45,6 +45,8 @@ public protocol Port: AnyObject {
     var statistics: PortStatistics { get }
     /// A descriptor that is readable when frames wait; nil for ports that never block.
     var descriptor: Int32? { get }
+    /// Whether `receive` makes no system call, so that it costs nothing to ask.
+    var isFreeToAsk: Bool { get }
 
     /// Lend up to `frames.count` received frames without waiting: slots 0..<n are set, with `Frame.headroom` bytes of
     /// headroom and their offload facts. They stay valid until the next `receive` of this port.
@@ -54,6 +56,11 @@ public protocol Port: AnyObject {
     /// Send frames, in order. When it returns, the port no longer needs their bytes. What cannot be sent is counted in
     /// `statistics.transmitDrops`.
     func transmit(_ frames: UnsafeMutableBufferPointer<Frame>)
+}
+
+extension Port {
+    /// False: most ports are asked by a system call.
+    public var isFreeToAsk: Bool { false }
 }
 
 /// The kinds of port there are. To add one: a folder with the type that conforms to `Port`, and a case here.

@@ -26,6 +26,8 @@ public final class Recorder: Port {
     public var statistics: PortStatistics { base.statistics }
     /// The recorded port's.
     public var descriptor: Int32? { base.descriptor }
+    /// The recorded port's.
+    public var isFreeToAsk: Bool { base.isFreeToAsk }
 
     /// Receive from the recorded port.
     public func receive(into frames: UnsafeMutableBufferPointer<Frame>) -> Int {

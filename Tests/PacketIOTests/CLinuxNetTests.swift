@@ -17,6 +17,25 @@ import Testing
         #expect(CLinuxNet_poll(&waiting, 1, 0) == 0)
     }
 
+    @Test func busyPollingEndsWithAnEventOrTheTime() throws {
+        let event = CLinuxNet_openEvent()
+        try #require(event >= 0)
+        defer { close(event) }
+        var waiting = pollfd(fd: event, events: Int16(POLLIN), revents: 0)
+        let before = ContinuousClock.now
+        #expect(CLinuxNet_pollBusily(&waiting, 1, 2_000_000) == 0)
+        #expect(ContinuousClock.now - before >= .milliseconds(2))
+        CLinuxNet_signalEvent(event)
+        #expect(CLinuxNet_pollBusily(&waiting, 1, 60_000_000_000) == 1)
+        #expect(waiting.revents == Int16(POLLIN))
+    }
+
+    @Test func processorsAndThreadsAreCounted() {
+        #expect(CLinuxNet_onlineProcessors() >= CLinuxNet_processors())
+        // This one runs, at least.
+        #expect((1..<1 << 20).contains(CLinuxNet_runningThreads()))
+    }
+
     @Test func aThreadIsPinnedAndNamed() throws {
         let (pinned, refused, name) = try onThread {
             let pinned = CLinuxNet_pinCurrentThread(0)

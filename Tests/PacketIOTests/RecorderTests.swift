@@ -24,6 +24,7 @@ import Wire
         #expect(try Array(file.bytes().dropFirst(24)) == expected)
         #expect(recorder.name == "lo0")
         #expect(recorder.statistics == base.statistics)
+        #expect(!recorder.isFreeToAsk)
     }
 
     @Test func aCaptureThatFailsDoesNotDisturbTraffic() throws {

@@ -13,6 +13,9 @@
 /// at its stop flag and waits again. Returns how many descriptors are ready, or -errno.
 CLINUXNET_HOT int CLinuxNet_poll(struct pollfd *_Nullable descriptors, unsigned int count, int64_t nanoseconds);
 
+/// As CLinuxNet_poll, but without sleeping: over and over, until a descriptor is ready or the time is over.
+CLINUXNET_HOT int CLinuxNet_pollBusily(struct pollfd *descriptors, unsigned int count, int64_t nanoseconds);
+
 /// A non-blocking event descriptor (eventfd(2)) with the count 0. Returns the descriptor, or -errno.
 int CLinuxNet_openEvent(void);
 

@@ -104,6 +104,8 @@ public final class PacketSocket: Port, @unchecked Sendable {
 
     /// The socket: readable when frames wait.
     public var descriptor: Int32? { socket.number }
+    /// Where it has a ring.
+    public var isFreeToAsk: Bool { ring.count > 0 }
 
     /// What it counted, frames dropped by the kernel for lack of room included. Any thread; asks the kernel.
     public var statistics: PortStatistics {

@@ -65,6 +65,8 @@ public final class XDPPort: InterfacePort, @unchecked Sendable {
     public var name: String { program.interface }
     /// `xdp`.
     public var kind: PortKind { .xdp }
+    /// True: it looks at rings.
+    public var isFreeToAsk: Bool { true }
     /// The mode, and whether the kernel copies.
     public var details: String {
         let copying = sockets.allSatisfy(\.isZeroCopy) ? "zero-copy" : "copying"

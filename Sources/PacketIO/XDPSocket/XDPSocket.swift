@@ -74,6 +74,8 @@ public final class XDPSocket: Port, @unchecked Sendable {
 
     /// The socket: readable when frames wait.
     public var descriptor: Int32? { socket.number }
+    /// True: it looks at a ring.
+    public var isFreeToAsk: Bool { true }
 
     /// What it counted, frames for which the kernel found no room included. Any thread; asks the kernel.
     public var statistics: PortStatistics {

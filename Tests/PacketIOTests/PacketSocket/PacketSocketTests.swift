@@ -70,6 +70,7 @@ struct PacketSocketTests {
         #expect(port.statistics.received == 150)
         #expect(port.statistics.receiveDrops == 0)
         #expect(port.capabilities.mtu == 1500)
+        #expect(port.isFreeToAsk == (ring > 0))
         slots.transmit(FrameMemory(experiments(1)), to: host)
         let frame = try #require(slots.receive(from: port).first)
         #expect(frame.start == Frame.headroom)

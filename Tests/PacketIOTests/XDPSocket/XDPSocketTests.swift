@@ -129,6 +129,7 @@ struct XDPSocketTests {
         var port: XDPSocket? = try open()
         #expect(try network.run("director", "ip link show eth0").contains("xdp"))
         #expect(port?.descriptor != nil)
+        #expect(port?.isFreeToAsk == true)
         port = nil
         #expect(try waitUntil(seconds: 5) { try !network.run("director", "ip link show eth0").contains("xdp") })
     }
