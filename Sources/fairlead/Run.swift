@@ -1,4 +1,5 @@
 import ArgumentParser
+import Dataplane
 import Foundation
 import PacketIO
 import ServiceLifecycle
@@ -103,6 +104,7 @@ extension Fairlead {
         }
 
         func run() async throws {
+            HugePages.onlyWhereAsked()
             do {
                 let (options, file) = try withConfiguration()
                 let daemon = try Daemon(options, file)

@@ -36,5 +36,45 @@ import Testing
         #expect(bytes.allSatisfy { $0 == 0 })
         CLinuxNet_unmap(memory, length)
         #expect(CLinuxNet_map(1 << 62, 0) == nil)
+        #expect(CLinuxNet_map(.max, populate) == nil)
+    }
+
+    /// The whole huge pages of a block begin at a multiple of their size, and its rest has none, whatever lies behind it.
+    @Test func mappedMemoryIsThereAndNoMore() throws {
+        let length = 5 << 20 | 100
+        let memory = try #require(CLinuxNet_map(length, 1))
+        defer { CLinuxNet_unmap(memory, length) }
+        #expect(UInt(bitPattern: memory) % (2 << 20) == 0)
+        #expect(UnsafeRawBufferPointer(start: memory, count: length).allSatisfy { $0 == 0 })
+        #expect(residentPages(memory, length) == (5 << 20) / 4096 + 1)
+        #expect(try hugeKilobytes(ofMappingWith: memory + (4 << 20)) == 0)
+    }
+
+    @Test func memoryForLaterIsNotTouched() throws {
+        let length = 8 << 20
+        let memory = try #require(CLinuxNet_map(length, 0))
+        defer { CLinuxNet_unmap(memory, length) }
+        memory.storeBytes(of: 1, toByteOffset: length / 2, as: UInt8.self)
+        #expect(residentPages(memory, length) == 1)
+    }
+
+    private func residentPages(_ memory: UnsafeMutableRawPointer, _ length: Int) -> Int {
+        var pages = [UInt8](repeating: 0, count: (length + 4095) / 4096)
+        return mincore(memory, length, &pages) == 0 ? pages.count { $0 & 1 == 1 } : -1
+    }
+
+    /// How much of the mapping that holds an address is huge pages (`/proc/self/smaps`).
+    private func hugeKilobytes(ofMappingWith address: UnsafeMutableRawPointer) throws -> Int? {
+        var holds = false
+        for line in try String(contentsOfFile: "/proc/self/smaps", encoding: .utf8).split(separator: "\n") {
+            let words = line.split(separator: " ")
+            let bounds = words[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
+            if bounds.count == 2 {
+                holds = (bounds[0]..<bounds[1]).contains(UInt(bitPattern: address))
+            } else if holds, words[0] == "AnonHugePages:" {
+                return Int(words[1])
+            }
+        }
+        return nil
     }
 }
