@@ -1,5 +1,4 @@
 import ArgumentParser
-import Dataplane
 import Foundation
 import PacketIO
 import ServiceLifecycle
@@ -104,7 +103,6 @@ extension Fairlead {
         }
 
         func run() async throws {
-            HugePages.onlyWhereAsked()
             do {
                 let (options, file) = try withConfiguration()
                 let daemon = try Daemon(options, file)
