@@ -101,3 +101,18 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// For a sanitizer only its tests are built (`scripts/test`): those of the test targets that FAIRLEAD_TEST_TARGETS names.
+if let chosen = Context.environment["FAIRLEAD_TEST_TARGETS"] {
+    var needed = Set<String>()
+    var waiting = chosen.split(separator: " ").map(String.init)
+    while let name = waiting.popLast() {
+        guard let target = package.targets.first(where: { $0.name == name }) else {
+            fatalError("FAIRLEAD_TEST_TARGETS: there is no \(name)")
+        }
+        guard needed.insert(name).inserted else { continue }
+        for case .byNameItem(let dependency, _) in target.dependencies { waiting.append(dependency) }
+    }
+    package.targets.removeAll { !needed.contains($0.name) }
+    package.products = []
+}

@@ -17,8 +17,8 @@ struct GuardRules {
     /// All of them, those that most packets meet first: each that does not match costs its packet some hundred instructions.
     var all: [(NfExpressions) -> Void] {
         [
-            { addressOnly($0, .localAddresses) },
             { endpoint($0, .services, address: destination, port: 2) },
+            { addressOnly($0, .localAddresses) },
             { endpoint($0, .servers, address: source, port: 0) },
             { upperPorts($0) },
             { protocolAndAddress($0, .serviceAddresses, address: destination) },

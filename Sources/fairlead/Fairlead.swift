@@ -1,11 +1,15 @@
 import ArgumentParser
 import Control
+import Dataplane
 import Foundation
 
 /// The one executable. Called as `ipvsadm` it is ipvsadm.
 @main
 enum Program {
+    @MainActor
     static func main() async {
+        // Here, since everything that is awaited runs on threads of a pool, whose stacks would have them already.
+        HugePages.onlyWhereAsked()
         let arguments = CommandLine.arguments
         let name = arguments.first.map { URL(fileURLWithPath: $0).lastPathComponent } ?? "fairlead"
         if name == "ipvsadm" { runIpvsadm(Array(arguments.dropFirst())) }

@@ -55,5 +55,29 @@ import Testing
         #expect(bytes.allSatisfy { $0 == 0 })
         CLinuxNet_unmap(memory, length)
         #expect(CLinuxNet_map(1 << 62, 0) == nil)
+        #expect(CLinuxNet_map(.max, populate) == nil)
+    }
+
+    /// A block begins where a huge page can, and all of it is there.
+    @Test func mappedMemoryIsThereAndNoMore() throws {
+        let length = 5 << 20 | 100
+        let memory = try #require(CLinuxNet_map(length, 1))
+        defer { CLinuxNet_unmap(memory, length) }
+        #expect(UInt(bitPattern: memory) % (2 << 20) == 0)
+        #expect(UnsafeRawBufferPointer(start: memory, count: length).allSatisfy { $0 == 0 })
+        #expect(residentPages(memory, length) == (5 << 20) / 4096 + 1)
+    }
+
+    @Test func memoryForLaterIsNotTouched() throws {
+        let length = 8 << 20
+        let memory = try #require(CLinuxNet_map(length, 0))
+        defer { CLinuxNet_unmap(memory, length) }
+        memory.storeBytes(of: 1, toByteOffset: length / 2, as: UInt8.self)
+        #expect(residentPages(memory, length) == 1)
+    }
+
+    private func residentPages(_ memory: UnsafeMutableRawPointer, _ length: Int) -> Int {
+        var pages = [UInt8](repeating: 0, count: (length + 4095) / 4096)
+        return mincore(memory, length, &pages) == 0 ? pages.count { $0 & 1 == 1 } : -1
     }
 }
