@@ -200,7 +200,9 @@ import Wire
         let embryonic = try #require(bed.add(.numbered(0, state: TCPState.synReceived.rawValue), timeout: 500))
         let established = TCPState.established.rawValue
         var others: [ConnectionEntry] = []
-        for number in 1..<300 { others.append(try #require(bed.add(.numbered(number, state: established), timeout: 500))) }
+        for number in 1..<300 {
+            others.append(try #require(bed.add(.numbered(number, state: established), timeout: 500)))
+        }
         for _ in 0..<2 {
             let hidden = bed.expiry.soonestEmbryonic(most: 256)
             #expect(hidden == nil)
