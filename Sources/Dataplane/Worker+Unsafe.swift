@@ -46,6 +46,8 @@ public final class Worker: @unchecked Sendable {
     private let hostPort: (any Port)?
     private let resolver: any NeighborResolver
     private let event: Int32
+    /// Whether all threads share one processor: asked before the worker is pinned to one.
+    private let hasOneProcessor = CLinuxNet_processors() == 1
     private let hostForwards = Atomic<Bool>(false)
     private let isStopping = Atomic<Bool>(false)
     private let requests = Mutex<[Request]>([])
@@ -164,7 +166,7 @@ public final class Worker: @unchecked Sendable {
             unsafe frames.deallocate()
             unsafe sorted.deallocate()
         }
-        var waiting = Waiting(ports, event: event)
+        var waiting = Waiting(ports, event: event, hasOneProcessor: hasOneProcessor)
         var explained: (left: Int, receive: @Sendable (ExplainedPacket) -> Void)?
         director.resume()
         while !isStopping.load(ordering: .acquiring) {
@@ -175,6 +177,7 @@ public final class Worker: @unchecked Sendable {
                 let count = unsafe port.receive(into: frames)
                 guard count > 0 else { continue }
                 waiting.asked.gave(slot, count: count)
+                waiting.yielding.served()
                 for place in 0..<count { unsafe frames[place].interface = slot }
                 if explained != nil {
                     unsafe explain(
@@ -190,7 +193,11 @@ public final class Worker: @unchecked Sendable {
                 }
             }
             resolveNeighbors(&director)
-            if waiting.asked.isQuiet, !isBehind { wait(&director, &waiting) } else { waiting.asked.all() }
+            if waiting.asked.isQuiet, !isBehind, !letOthersRun(&director, &waiting) {
+                wait(&director, &waiting)
+            } else {
+                waiting.asked.all()
+            }
         }
         director.rest()
     }
@@ -229,9 +236,11 @@ public final class Worker: @unchecked Sendable {
         var slots: [Int] = []
         var asked: AskedPorts
         var busy = BusyPolling()
+        var yielding: Yielding
 
-        init(_ ports: [any Port], event: Int32) {
+        init(_ ports: [any Port], event: Int32, hasOneProcessor: Bool) {
             asked = AskedPorts(ports)
+            yielding = Yielding(isUseful: hasOneProcessor && ports.allSatisfy(\.isFreeToAsk))
             for (slot, port) in ports.enumerated() {
                 guard let descriptor = port.descriptor else { continue }
                 descriptors.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
@@ -239,6 +248,16 @@ public final class Worker: @unchecked Sendable {
             }
             descriptors.append(pollfd(fd: event, events: Int16(POLLIN), revents: 0))
         }
+    }
+
+    /// Let other threads run where that is worthwhile.
+    /// - Returns: whether they could, so that frames may have come.
+    private func letOthersRun(_ director: inout Director, _ waiting: inout Waiting) -> Bool {
+        guard waiting.yielding.isWorthwhile() else { return false }
+        director.rest()
+        sched_yield()
+        director.resume()
+        return true
     }
 
     private func wait(_ director: inout Director, _ waiting: inout Waiting) {
