@@ -22,7 +22,19 @@ int CLinuxNet_receiveBatch(int socket, struct CLinuxNet_mmsghdr *messages, unsig
     return received < 0 ? -errno : received;
 }
 
+// Of a single vector: the kernel need not copy and check a message's header and its array of vectors.
+static int sendOne(int socket, const struct iovec *vector) {
+    ssize_t sent;
+    do {
+        sent = send(socket, vector->iov_base, vector->iov_len, MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : 1;
+}
+
 int CLinuxNet_sendBatch(int socket, struct CLinuxNet_mmsghdr *messages, unsigned int count) {
+    if (count == 1 && messages->msg_hdr.msg_iovlen == 1) {
+        return sendOne(socket, messages->msg_hdr.msg_iov);
+    }
     int sent;
     do {
         sent = sendmmsg(socket, (struct mmsghdr *)messages, count, MSG_DONTWAIT);
