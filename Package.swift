@@ -103,7 +103,7 @@ let package = Package(
 )
 
 // For a sanitizer only its tests are built (`scripts/test`): those of the test targets that FAIRLEAD_TEST_TARGETS names.
-if let chosen = Context.environment["FAIRLEAD_TEST_TARGETS"] {
+if let chosen = Context.environment["FAIRLEAD_TEST_TARGETS"], !chosen.isEmpty {
     var needed = Set<String>()
     var waiting = chosen.split(separator: " ").map(String.init)
     while let name = waiting.popLast() {

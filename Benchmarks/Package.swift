@@ -27,6 +27,7 @@ let package = Package(
         benchmark("Wire", [fairlead("Wire"), fairlead("Balancer"), "Traffic"]),
         benchmark("ConnectionTable", [fairlead("Wire"), fairlead("Balancer")]),
         benchmark("Schedulers", [fairlead("Wire"), fairlead("Balancer")]),
+        benchmark("Forwarding", [fairlead("Wire"), fairlead("Balancer")]),
         benchmark("Pipeline", ["Traffic"]),
     ],
     swiftLanguageModes: [.v6]

@@ -18,6 +18,9 @@
 
 enum { hugePage = 2 << 20 };
 
+// Whether CLinuxNet_refuseHugePages refused them to all memory: what an operator refused stays refused.
+static int refusesAll;
+
 static size_t roundedUp(size_t length, size_t unit) {
     return (length + unit - 1) & ~(unit - 1);
 }
@@ -72,7 +75,7 @@ void *CLinuxNet_map(size_t length, int populate) {
     if (populate) {
         // A kernel that knows no exception gives huge pages to nobody after CLinuxNet_refuseHugePages, so they are allowed
         // for as long as these are made; what is there stays.
-        int isRefusing = whole > 0 && prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1;
+        int isRefusing = whole > 0 && refusesAll;
         if (isRefusing) {
             (void)prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
         }
@@ -85,10 +88,14 @@ void *CLinuxNet_map(size_t length, int populate) {
 }
 
 int CLinuxNet_refuseHugePages(void) {
-    if (prctl(PR_SET_THP_DISABLE, 1, PR_THP_DISABLE_EXCEPT_ADVISED, 0, 0) == 0) {
+    if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) > 0 || prctl(PR_SET_THP_DISABLE, 1, PR_THP_DISABLE_EXCEPT_ADVISED, 0, 0) == 0) {
         return 0;
     }
-    return prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0 ? -errno : 0;
+    if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0) {
+        return -errno;
+    }
+    refusesAll = 1;
+    return 0;
 }
 
 void CLinuxNet_unmap(void *address, size_t length) {

@@ -255,7 +255,9 @@ public final class Worker: @unchecked Sendable {
     private func letOthersRun(_ director: inout Director, _ waiting: inout Waiting) -> Bool {
         guard waiting.yielding.isWorthwhile() else { return false }
         director.rest()
+        let began = Self.nanoseconds
         sched_yield()
+        waiting.yielding.took(Self.nanoseconds - began)
         director.resume()
         return true
     }
@@ -264,8 +266,10 @@ public final class Worker: @unchecked Sendable {
         director.rest()
         // Long enough to sleep, short enough that an entry ends on time.
         let milliseconds: Int64 = engine.table.count > 0 || director.neighborQueue.count > 0 ? 32 : 250
+        // A worker that is pinned cannot know whether others want its processor.
+        let isBusy =
+            !hasOneProcessor && configuration.processor == nil && waiting.busy.isWorthwhile(at: Self.nanoseconds)
         let began = Self.nanoseconds
-        let isBusy = waiting.busy.isWorthwhile(at: began)
         let count = UInt32(waiting.descriptors.count)
         unsafe waiting.descriptors.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { return }
@@ -276,6 +280,10 @@ public final class Worker: @unchecked Sendable {
         if waiting.descriptors[waiting.descriptors.count - 1].revents != 0 { CLinuxNet_clearEvent(event) }
         waiting.asked.onlyNamed()
         for (place, slot) in waiting.slots.enumerated() where waiting.descriptors[place].revents != 0 {
+            // Of an interface that went down. It stays until somebody takes it, and who looks into a ring does not.
+            if waiting.descriptors[place].revents & Int16(POLLERR) != 0 {
+                _ = CLinuxNet_takeError(waiting.descriptors[place].fd)
+            }
             waiting.asked.name(slot)
         }
         director.resume()

@@ -28,13 +28,21 @@ public enum PortChoice: String, CaseIterable, Hashable, Sendable {
 
     /// Open `interface` for `workers` workers. What is asked for and cannot be had is an error; `auto` falls back to packet
     /// sockets.
-    public func open(interface: String, workers: Int = 1) throws(PortError) -> Opened {
-        switch self {
-        case .auto: try Self.best(interface, workers)
-        case .packet: Opened(ports: try Self.packetSockets(interface, workers), reason: "as asked")
+    /// - Parameter bypassesQueueingDiscipline: of packet sockets, whether frames leave past it
+    ///   (`PacketSocket.Settings.bypassesQueueingDiscipline`). The other ports have no queueing discipline to pass (AF_XDP), or
+    ///   always pass through it (libpcap).
+    public func open(
+        interface: String, workers: Int = 1, bypassesQueueingDiscipline: Bool = false
+    ) throws(PortError) -> Opened {
+        var settings = PacketSocket.Settings()
+        settings.bypassesQueueingDiscipline = bypassesQueueingDiscipline
+        return switch self {
+        case .auto: try Self.best(interface, workers, settings)
+        case .packet: Opened(ports: try Self.packetSockets(interface, workers, settings), reason: "as asked")
         case .packetMmap, .packetMmsg:
             Opened(
-                ports: try Self.packetSockets(interface, workers, hasRing: self == .packetMmap), reason: "as asked")
+                ports: try Self.packetSockets(interface, workers, settings, hasRing: self == .packetMmap),
+                reason: "as asked")
         case .xdp: Opened(ports: try XDPPort.ports(interface: interface, count: workers), reason: "as asked")
         case .xdpGeneric:
             Opened(
@@ -47,9 +55,10 @@ public enum PortChoice: String, CaseIterable, Hashable, Sendable {
     private static let receiveRing = 8 << 20
 
     private static func packetSockets(
-        _ interface: String, _ workers: Int, hasRing: Bool = CLinuxNet_processors() == 1
+        _ interface: String, _ workers: Int, _ settings: PacketSocket.Settings,
+        hasRing: Bool = CLinuxNet_processors() == 1
     ) throws(PortError) -> [PacketSocket] {
-        var settings = PacketSocket.Settings()
+        var settings = settings
         settings.receiveRing = hasRing ? receiveRing : 0
         var sockets = [try PacketSocket(interface: interface, settings: settings)]
         while sockets.count < workers {
@@ -58,9 +67,11 @@ public enum PortChoice: String, CaseIterable, Hashable, Sendable {
         return sockets
     }
 
-    private static func best(_ interface: String, _ workers: Int) throws(PortError) -> Opened {
+    private static func best(
+        _ interface: String, _ workers: Int, _ settings: PacketSocket.Settings
+    ) throws(PortError) -> Opened {
         // Asked first, since it names an interface that does not exist.
-        let packet = try packetSockets(interface, workers)
+        let packet = try packetSockets(interface, workers, settings)
         let driver = unsafe String(cString: CLinuxNet_driver(interface))
         guard driver != "veth", driver != "tun", driver != "bridge", !driver.isEmpty else {
             let what = driver.isEmpty ? "no driver that tells its name" : driver

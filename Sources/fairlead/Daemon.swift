@@ -82,7 +82,8 @@ final class Daemon: Service {
         var ports = [[any InterfacePort]](repeating: [], count: options.workerCount)
         var choices: [String] = []
         for interface in options.interface {
-            let opened = try options.portChoice(interface).open(interface: interface, workers: ports.count)
+            let opened = try options.portChoice(interface).open(
+                interface: interface, workers: ports.count, bypassesQueueingDiscipline: options.bypassQdisc)
             for (worker, port) in opened.ports.enumerated() { ports[worker].append(port) }
             guard let port = opened.ports.first else { continue }
             choices.append("\(interface): \(port.kind.name) (\(opened.reason)); \(port.details)")

@@ -45,6 +45,12 @@ extension Fairlead {
                 why.
                 """)
         var io: [String] = []
+        @Flag(
+            help: """
+                Packet sockets send past the interfaces' queueing disciplines (PACKET_QDISC_BYPASS): less work a frame, but no \
+                shaping, and a full device drops, which is counted.
+                """)
+        var bypassQdisc = false
         @Option(help: "Worker threads, which share the interfaces' frames (1 to 64).")
         var workers: Int?
         @Option(help: "The processor the first worker is pinned to, the next one to the next.")

@@ -1,4 +1,5 @@
 import CLinuxNet
+import Glibc
 import Testing
 
 @testable import PacketIO
@@ -44,6 +45,23 @@ struct PortChoiceTests {
             let socket = try #require(port as? PacketSocket)
             #expect(socket.ring.count == (hasRing ? 4096 : 0))
             #expect(socket.details.hasPrefix(hasRing ? "a receive ring of 4096 frames" : "recvmmsg"))
+        }
+    }
+
+    /// With `--bypass-qdisc`, and only then; asked of the kernel.
+    @Test(arguments: [false, true]) func passesTheQueueingDisciplineWhereAsked(bypasses: Bool) throws {
+        for choice in [PortChoice.packet, .packetMmap, .packetMmsg, .auto] {
+            let opened = try network.enter("director") {
+                try choice.open(interface: "eth0", workers: 2, bypassesQueueingDiscipline: bypasses)
+            }
+            #expect(opened.ports.count == 2)
+            for port in opened.ports {
+                let socket = try #require(port as? PacketSocket)
+                var value: CInt = -1
+                var length = socklen_t(MemoryLayout<CInt>.size)
+                #expect(getsockopt(socket.socket.number, SOL_PACKET, PACKET_QDISC_BYPASS, &value, &length) == 0)
+                #expect(value == (bypasses ? 1 : 0))
+            }
         }
     }
 

@@ -5,7 +5,7 @@ import Traffic
 /// which every other row has in it too. Throughput counts frames.
 let benchmarks: @Sendable () -> Void = {
     for path in TrafficPath.allCases {
-        for flows in [1000, 1_000_000] {
+        for flows in [1000, 10_000, 100_000, 1_000_000, 10_000_000] {
             Benchmark(
                 "\(path.rawValue) \(flows) flows",
                 configuration: .init(

@@ -30,8 +30,9 @@ public struct Expiry: ~Copyable {
     let inboxes: UnsafeMutablePointer<InboxLine>
     /// The first slot (in wheel time) not yet emptied.
     var position: Tick
-    /// Where `soonestEmbryonic` goes on: the slots before have no embryonic entry, or were passed over.
-    private var embryonicFrom: Tick
+    /// Where `soonestEmbryonic` goes on, in slots from `position`: those before have no entry that was embryonic when it was
+    /// armed, or were passed over. At most `slots`.
+    private var embryonicAhead: Tick = 0
     /// Whether entries of those slots were left out, since there were too many.
     private var hasPassedOver = false
     /// Removed entries that wait for their grace period, by the epoch they were buried in, modulo three.
@@ -45,7 +46,6 @@ public struct Expiry: ~Copyable {
         unsafe heads.initialize(repeating: 0, count: Int(Self.slots))
         unsafe self.inboxes = inboxes.lines
         position = now >> Self.shift
-        embryonicFrom = position
     }
 
     deinit { unsafe heads.deallocate() }
@@ -120,12 +120,9 @@ public struct Expiry: ~Copyable {
         entry.timerNext = head
         if head != 0 { table.entry(head &- 1).timerPrevious = entry.index &+ 1 }
         unsafe heads[slot] = entry.index &+ 1
-        if Self.isSooner(at, embryonicFrom), entry.isEmbryonic { embryonicFrom = at }
-    }
-
-    /// Whether one slot in wheel time comes before another.
-    private static func isSooner(_ slot: Tick, _ other: Tick) -> Bool {
-        Int32(bitPattern: (slot &- other) &<< Self.shift) < 0
+        // A deadline's slot begins anew where ticks do, long before `position` would.
+        let ahead = ((at &- position) &<< Self.shift) >> Self.shift
+        if ahead < embryonicAhead, entry.isEmbryonic { embryonicAhead = ahead }
     }
 
     mutating func unlink(_ entry: ConnectionEntry) {
@@ -145,6 +142,8 @@ public struct Expiry: ~Copyable {
     // MARK: Inbox
 
     func post(_ entry: ConnectionEntry) {
+        // The owner reads the deadline after it has cleared the flag: the deadline is written before the flag is read here.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
         guard mark(entry, .inInbox, unless: .buried) else { return }
         let owner = Int(entry.owner)
         var head = unsafe inboxes[owner].head.load(ordering: .relaxed)
@@ -225,6 +224,7 @@ public struct Expiry: ~Copyable {
                 }
             }
             position &+= 1
+            if embryonicAhead > 0 { embryonicAhead &-= 1 }
         }
         return nil
     }
@@ -256,11 +256,9 @@ public struct Expiry: ~Copyable {
     #endif
     public mutating func soonestEmbryonic(most: Int) -> ConnectionEntry? {
         var looked = 0
-        let end = position &+ Self.slots
-        if Self.isSooner(embryonicFrom, position) { embryonicFrom = position }
-        while embryonicFrom != end, looked < most {
+        while embryonicAhead < Self.slots, looked < most {
             let before = looked
-            var next = unsafe heads[Int(embryonicFrom & (Self.slots &- 1))]
+            var next = unsafe heads[Int((position &+ embryonicAhead) & (Self.slots &- 1))]
             // The newest of a slot is linked first: its oldest is the last that is seen.
             var found: ConnectionEntry?
             while next != 0, looked < most {
@@ -275,11 +273,11 @@ public struct Expiry: ~Copyable {
                 guard before == 0 else { return nil }
                 hasPassedOver = true
             }
-            embryonicFrom &+= 1
+            embryonicAhead &+= 1
         }
-        if embryonicFrom == end, hasPassedOver {
+        if embryonicAhead == Self.slots, hasPassedOver {
             hasPassedOver = false
-            embryonicFrom = position
+            embryonicAhead = 0
         }
         return nil
     }

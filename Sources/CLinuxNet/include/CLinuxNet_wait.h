@@ -16,6 +16,10 @@ CLINUXNET_HOT int CLinuxNet_poll(struct pollfd *_Nullable descriptors, unsigned 
 /// As CLinuxNet_poll, but without sleeping: over and over, until a descriptor is ready or the time is over.
 CLINUXNET_HOT int CLinuxNet_pollBusily(struct pollfd *descriptors, unsigned int count, int64_t nanoseconds);
 
+/// Take the error that waits on a socket (SO_ERROR), for which poll(2) says POLLERR: its number, 0 where there is none, or
+/// -errno.
+int CLinuxNet_takeError(int socket);
+
 /// A non-blocking event descriptor (eventfd(2)) with the count 0. Returns the descriptor, or -errno.
 int CLinuxNet_openEvent(void);
 

@@ -164,12 +164,14 @@ import Wire
     }
 
     /// Datagrams' entries, which end sooner, do not hide half-open ones: what was looked at in vain is not looked at again.
-    @Test func entriesThatEndSoonerHideNothing() throws {
-        let bed = OneWorkerTable(entries: 8192)
+    /// Slots of the wheel begin anew where ticks do.
+    @Test(arguments: [0, 1000, Tick.max - 100, Tick.max - 1_500, (1 << 31) - 50] as [Tick])
+    func entriesThatEndSoonerHideNothing(start: Tick) throws {
+        let bed = OneWorkerTable(entries: 8192, now: start)
         let half = TCPState.synReceived.rawValue
         var embryonic: [UInt32] = []
         for number in 0..<200 {
-            bed.now = Tick(number)
+            #expect(bed.batch(at: start &+ Tick(number)).isEmpty)
             for other in 0..<20 {
                 let fields = EntryFields.numbered(1000 + number * 20 + other, state: TCPState.established.rawValue)
                 _ = try #require(bed.add(fields, timeout: 1250))
@@ -192,6 +194,12 @@ import Wire
         let new = try #require(bed.add(.numbered(9000, state: half), timeout: 500))
         let found = bed.expiry.soonestEmbryonic(most: 256)
         #expect(found?.index == new.index)
+        bed.end(new)
+        for elapsed in stride(from: Tick(200), to: 1200, by: 100) {
+            _ = bed.batch(at: start &+ elapsed)
+            let none = bed.expiry.soonestEmbryonic(most: 256)
+            #expect(none == nil)
+        }
     }
 
     /// A slot with too many entries is come back to when there is nothing else.

@@ -59,6 +59,23 @@ struct ReceiveRingTests {
         #expect(port.details.hasPrefix("recvmmsg"))
     }
 
+    /// `poll` tells of an interface that went down until somebody takes the error, and looking into the ring does not.
+    @Test func anInterfaceThatWentDownIsToldOnce() throws {
+        let port = try open("director", ring: 1 << 20)
+        func events() throws -> Int16 {
+            var waiting = pollfd(fd: try #require(port.descriptor), events: Int16(POLLIN), revents: 0)
+            _ = CLinuxNet_poll(&waiting, 1, 2_000_000_000)
+            return waiting.revents
+        }
+        try network.run("director", "ip link set eth0 down")
+        #expect(try events() & Int16(POLLERR) != 0)
+        #expect(slots.receive(from: port).isEmpty)
+        #expect(try events() & Int16(POLLERR) != 0)
+        #expect(CLinuxNet_takeError(try #require(port.descriptor)) == ENETDOWN)
+        #expect(try events() & Int16(POLLERR) == 0)
+        #expect(CLinuxNet_takeError(try #require(port.descriptor)) == 0)
+    }
+
     /// Frames that fit into their slots and such that do not, in batches of random size: each arrives whole, in its order,
     /// many times around a ring of 32 slots.
     @Test(arguments: [UInt64](1...3)) func longFramesComeInTheirOrder(seed: UInt64) throws {
