@@ -79,6 +79,13 @@ with_heartbeat() {
     return "$status"
 }
 
+# build_benchmark PRODUCT: a program of Benchmarks, in release. Traffic holds a director: SwiftPM has been seen not to compile it
+# anew when that had changed its size, and the program then hung.
+build_benchmark() {
+    touch "$ROOT"/Benchmarks/Sources/*/*.swift
+    with_heartbeat "release build" swift build --package-path "$ROOT/Benchmarks" -c release --product "$1"
+}
+
 # Ends by itself within 20 seconds of its script's end, even when that was killed.
 heartbeat() {
     local label=$1 owner=$2 since=$SECONDS
