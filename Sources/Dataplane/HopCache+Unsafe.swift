@@ -19,11 +19,11 @@ struct CachedHop: BitwiseCopyable {
 
 /// What one worker found of the ways to addresses, so that the next packet for one asks neither routes nor neighbours.
 ///
-/// Direct-mapped, 16 KB; all of it is forgotten when other routes or neighbours are in force. Only ways that packets can go
+/// Direct-mapped, 128 KB, of which only what is used comes near; all of it is forgotten when other routes or neighbours are in force. Only ways that packets can go
 /// are remembered: usable unicast routes to a next hop whose MAC is known.
 @safe
 struct HopCache: ~Copyable {
-    private static var bits: UInt32 { 9 }
+    private static var bits: UInt32 { 12 }
     private let hops: UnsafeMutablePointer<CachedHop>
     /// The snapshot that what is remembered is of.
     private var serial: UInt64 = 0
